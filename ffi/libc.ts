@@ -1,0 +1,58 @@
+/**
+ * The C library, a few symbols at a time.
+ *
+ * Each file of this folder loads what it calls and no more: every symbol costs about 60 µs of start-up, and the escalate helper
+ * starts once per exec. errno is read right after the call, before anything else can run on this thread.
+ */
+import { dlopen, type FFIFunction, FFIType, type Pointer, read } from "bun:ffi";
+import { existsSync } from "node:fs";
+import { ERRNO, SystemError } from "./errors.ts";
+
+export const LINUX = process.platform === "linux";
+export const DARWIN = process.platform === "darwin";
+
+/** glibc and musl name the library differently; the running program is linked to one of them. */
+function libcPath(): string {
+  if (DARWIN) return "libSystem.B.dylib";
+  const musl = process.arch === "arm64" ? "/lib/libc.musl-aarch64.so.1" : "/lib/libc.musl-x86_64.so.1";
+  return existsSync(musl) ? musl : "libc.so.6";
+}
+
+const PATH = libcPath();
+
+/** A 64-bit integer that arrives as a number where it fits one exactly. */
+export const i64 = FFIType.i64_fast;
+
+/** Binds C functions. The result's members are plain functions; no type is checked by C, so keep each next to its prototype. */
+export function libc<T extends Record<string, FFIFunction>>(symbols: T) {
+  return dlopen(PATH, symbols).symbols;
+}
+
+const location = DARWIN
+  ? libc({ __error: { args: [], returns: "ptr" } }).__error
+  : libc({ __errno_location: { args: [], returns: "ptr" } }).__errno_location;
+
+/** errno of the last call that failed on this thread. Read it before anything else runs. */
+export function errno(): number {
+  return read.i32(location() as Pointer, 0);
+}
+
+/**
+ * The result of a call that returns -1 and sets errno when it fails.
+ * @param attempted what it was for, for people: "send a message to the launcher"
+ * @throws SystemError
+ */
+export function check(call: string, result: number | bigint, attempted: string): number {
+  if (result === -1 || result === -1n) throw new SystemError(call, errno(), attempted);
+  return Number(result);
+}
+
+/** As {@link check}, once more for each EINTR. */
+export function retrying(call: string, attempt: () => number | bigint, attempted: string): number {
+  for (;;) {
+    const result = Number(attempt());
+    if (result !== -1) return result;
+    const number = errno();
+    if (number !== ERRNO.EINTR) throw new SystemError(call, number, attempted);
+  }
+}

@@ -1,0 +1,55 @@
+/** Signals: their numbers and names, this process's dispositions and mask. */
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { SystemError } from "./errors.ts";
+import { errno, LINUX, libc } from "./libc.ts";
+
+export type SignalName = keyof typeof constants.signals;
+
+export const SIGNALS: Readonly<Record<string, number>> = constants.signals;
+
+/** "SIGKILL" for 9; "signal 35" for one without a name. */
+export function signalName(signal: number): string {
+  return Object.keys(SIGNALS).find((name) => SIGNALS[name] === signal) ?? `signal ${signal}`;
+}
+
+const SIG_DFL = 0n;
+const SIG_IGN = 1n;
+
+const c = libc({
+  signal: { args: ["i32", "ptr"], returns: "i64" },
+  sigprocmask: { args: ["i32", "buffer", "ptr"], returns: "i32" },
+});
+const SIG_SETMASK = LINUX ? 2 : 3;
+
+/** Sets one signal to its default action or to be ignored, for this process and what it executes. */
+export function setDisposition(signal: number, to: "default" | "ignore"): void {
+  if (c.signal(signal, (to === "default" ? SIG_DFL : SIG_IGN) as never) === -1n) {
+    throw new SystemError("signal", errno(), `set the disposition of ${signalName(signal)}`);
+  }
+}
+
+/** Blocks nothing on the calling thread. A new program inherits the mask of the thread that executes it. */
+export function clearSignalMask(): void {
+  const none = new Uint8Array(new ArrayBuffer(128));
+  if (c.sigprocmask(SIG_SETMASK, none, null) === -1) throw new SystemError("sigprocmask", errno(), "clear the signal mask");
+}
+
+/**
+ * The signals that a process ignores, from SigIgn of /proc/PID/status (man proc_pid_status).
+ * @returns undefined where there is no such process or no /proc.
+ */
+export function ignoredSignals(pid: number | "self"): Set<number> | undefined {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return mask === undefined ? undefined : maskToSet(BigInt(`0x${mask}`));
+  } catch {
+    return undefined; // gone, or a system without /proc: nothing is known
+  }
+}
+
+function maskToSet(mask: bigint): Set<number> {
+  const set = new Set<number>();
+  for (let signal = 1; signal <= 64; signal++) if ((mask >> BigInt(signal - 1)) & 1n) set.add(signal);
+  return set;
+}
