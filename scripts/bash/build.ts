@@ -2,7 +2,7 @@
 //
 // Guarantees: what it returns was built from pinned source with our patch, and refused to run a program behind a missing wrapper;
 // a build appears in the cache whole or not at all; a machine that cannot build it gets one line that says why and what to do.
-// Relies on: gcc (or cc), make, tar, and git or patch. Unpacking Debian's tarball takes xz, GNU's gzip.
+// Relies on: gcc (or cc), make, tar, gzip (or xz, for Debian's tarball), and git or patch.
 //
 // Cache: $XDG_CACHE_HOME/execgate-build (or ~/.cache/…): sources/ and bash-KEY/{bash,build.json}; bash-KEY.log is the last attempt's log.
 
@@ -41,6 +41,13 @@ export async function buildBash(): Promise<BuiltBash | Unavailable> {
     return (await cached(home)) ?? (await build(cc, cache, home));
   } catch (error) {
     if (error instanceof CannotBuild) return { unavailable: error.message };
+    if (
+      error instanceof Error &&
+      "code" in error &&
+      ["EACCES", "EROFS", "ENOSPC", "EDQUOT", "ENOTDIR", "ENOENT"].includes(String(error.code))
+    ) {
+      return { unavailable: `${error.message}; set XDG_CACHE_HOME to a folder that can be written and has 100 MB free` };
+    }
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 // Where Bash's source comes from: Debian's unmodified upstream tarball through apt where there is one, else GNU's servers.
 // Guarantees: nothing is unpacked whose SHA-256 is not pinned here. A file of the right name that is already in the sources folder
 // is used as it is (offline builds: put it there), and must match too.
-// Relies on: both tarballs holding the same 5.2.37 tree (Debian's is xz, GNU's gzip); nothing of Debian's own patches is needed.
+// Relies on: both tarballs being GNU's 5.2.37 (Debian's is packed with xz, GNU's with gzip). None of Debian's own patches are needed.
 
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -39,11 +39,11 @@ export async function sha256(path: string): Promise<string> {
 /** Fetches (or finds) the tarball; resolves with the path of one whose checksum is right. */
 export async function fetchSource(folder: string, log: string): Promise<string> {
   await mkdir(folder, { recursive: true });
-  for (const tarball of [debian, gnu]) {
+  for (const tarball of Bun.which("xz") === null ? [gnu] : [debian, gnu]) {
     const path = join(folder, tarball.file);
     if (await Bun.file(path).exists()) return verified(path, tarball);
   }
-  const failures: string[] = [];
+  const failures = Bun.which("xz") === null ? ["Debian's copy: needs xz"] : [];
   for (const [tarball, fetchTo] of [...aptWays(log), ...gnuWays()]) {
     const path = join(folder, tarball.file);
     const part = `${path}.${process.pid}.part`;
@@ -81,7 +81,7 @@ type Way = readonly [Tarball, (to: string) => Promise<unknown>];
  */
 function aptWays(log: string): Way[] {
   const helper = "/usr/lib/apt/apt-helper";
-  if (Bun.which("apt-get") === null || Bun.which(helper) === null) return [];
+  if (Bun.which("xz") === null || Bun.which("apt-get") === null || Bun.which(helper) === null) return [];
   const listed = Bun.spawnSync(["apt-get", "update", "--print-uris"], { stderr: "ignore", timeout: 10_000 }).stdout.toString();
   const archives = new Set([...listed.matchAll(/^'(https?:\/\/[^']*?)\/dists\//gm)].flatMap(([, archive]) => archive ?? []));
   const options = ["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"];
