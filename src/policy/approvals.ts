@@ -50,8 +50,9 @@ const MAX_NOTE = 500;
 
 interface Pending {
   readonly subject: PromptSubject;
-  readonly tokens: readonly string[];
-  /** Aborts the question, with the reason to give. */
+  /** The call's. */
+  readonly signal: AbortSignal;
+  /** Takes the question back. */
   readonly control: AbortController;
   readonly settle: (approval: Approval) => void;
 }
@@ -90,7 +91,7 @@ export class Approvals {
       };
       const pending: Pending = {
         subject,
-        tokens: [subject.program, ...subject.args],
+        signal,
         control,
         settle: (approval) => {
           signal.removeEventListener("abort", onAbort);
@@ -115,8 +116,10 @@ export class Approvals {
   #next(): void {
     const { ask } = this.#options;
     if (this.#current || !ask) return;
-    const pending = this.#queue.shift();
+    // A call that has ended may have several here, of which only the first has been told so far.
+    const pending = this.#queue.find(({ signal }) => !signal.aborted);
     if (!pending) return;
+    this.#queue.splice(this.#queue.indexOf(pending), 1);
     this.#current = pending;
     void this.#run(pending, ask);
   }

@@ -9,9 +9,13 @@ import { escapeUnshowable, printable, shortenMiddle } from "../text/printable.ts
 import { shellQuote } from "../text/shell-quote.ts";
 
 export const MAX_MESSAGE = 4000;
-const MAX_PATH = 500;
+// What can come together at most: command (1400 and a little), covered prefix (500, and the end of it 520), three paths and texts (300
+// each): well under MAX_MESSAGE, so that the last cut never cuts.
+const MAX_PROGRAM = 400;
 const MAX_ARGUMENT = 240;
-const MAX_COMMAND = 1600;
+const MAX_COMMAND = 1400;
+const MAX_COVERED = 500;
+const MAX_TEXT = 300;
 const LAST_ARGUMENTS = 2;
 
 export interface PromptSubject {
@@ -36,46 +40,44 @@ export function promptMessage(subject: PromptSubject): string {
     "",
     ...(subject.realPath === subject.program ? [] : [`File: ${pathText(subject.realPath)}`]),
     `Folder: ${pathText(subject.cwd)}`,
-    ...(subject.justification === undefined ? [] : [`Reason for asking: ${printable(subject.justification, 400)}`]),
-    `An answer for longer than once covers ${subject.covers.exact ? "exactly" : "everything that begins with"}: ${commandLine(subject.covers.tokens, 600)}`,
+    ...(subject.justification === undefined ? [] : [`Reason for asking: ${printable(subject.justification, MAX_TEXT)}`]),
+    `An answer for longer than once covers ${subject.covers.exact ? "exactly" : "everything that begins with"}: ${commandLine(subject.covers.tokens, MAX_COVERED)}`,
   ];
   return lines.join("\n").slice(0, MAX_MESSAGE);
 }
 
 function pathText(path: string): string {
-  return shortenMiddle(escapeUnshowable(shortenMiddle(path, MAX_PATH)), MAX_PATH);
+  return shortenMiddle(escapeUnshowable(shortenMiddle(path, MAX_TEXT)), MAX_TEXT);
 }
 
-/** One argument, quoted; a long one with its middle left out. */
-function argumentText(argument: string): string {
-  const whole = argument.length > MAX_ARGUMENT ? undefined : shellQuote(argument);
-  if (whole !== undefined && whole.length <= MAX_ARGUMENT * 2) return whole;
-  // Escaping can make one character ten: cut by what is shown.
-  for (let head = 120, tail = 60; ; head = head >> 1, tail = tail >> 1) {
-    const characters = [...argument.slice(0, head * 2)].slice(0, head).join("");
-    const end = [...argument.slice(-tail * 2)].slice(-tail).join("");
-    const left = argument.length - characters.length - end.length;
-    const text = `${shellQuote(characters)}…[${left} characters left out]…${shellQuote(end)}`;
-    if (text.length <= MAX_ARGUMENT * 2 || head < 16) return text;
+/** One word, quoted; where that is longer than `max`, with its middle left out. */
+function shownWord(word: string, max: number): string {
+  const whole = word.length > max ? undefined : shellQuote(word);
+  if (whole !== undefined && whole.length <= max) return whole;
+  // One escaped character can take ten: so cut by what is shown.
+  for (let shown = max - 60; ; shown = Math.floor(shown * 0.8)) {
+    const head = [...word.slice(0, shown * 2)].slice(0, Math.ceil(shown * 0.6)).join("");
+    const tail = [...word.slice(Math.max(head.length, word.length - shown))].slice(-Math.floor(shown * 0.4)).join("");
+    const text = `${shellQuote(head)}…[${word.length - head.length - tail.length} characters left out]…${shellQuote(tail)}`;
+    if (text.length <= max || shown < 8) return text;
   }
 }
 
 /** Program and arguments on one line; where they are too many, the first and the last, and how many are between. */
 export function commandLine(tokens: readonly string[], max = MAX_COMMAND): string {
   const [program = "", ...args] = tokens;
-  const shown = [shellQuote(shortenMiddle(program, MAX_PATH))];
-  let room = max - Math.min(shown[0]?.length ?? 0, max >> 1);
+  const words = [shownWord(program, MAX_PROGRAM)];
+  let length = words[0]?.length ?? 0;
   let next = 0;
-  while (next < args.length) {
-    const text = argumentText(args[next] ?? "");
-    if (text.length + 1 > room && next > 0) break;
-    room -= text.length + 1;
-    shown.push(text);
-    next++;
+  for (; next < args.length; next++) {
+    const word = shownWord(args[next] ?? "", MAX_ARGUMENT);
+    length += 1 + word.length;
+    if (length > max && next > 0) break;
+    words.push(word);
   }
-  if (next >= args.length) return shown.join(" ");
+  if (next >= args.length) return words.join(" ");
   const last = Math.max(next, args.length - LAST_ARGUMENTS);
-  if (last > next) shown.push(`…[${last - next} arguments left out]…`);
-  for (const argument of args.slice(last)) shown.push(argumentText(argument));
-  return shown.join(" ");
+  if (last > next) words.push(`…[${last - next} arguments left out]…`);
+  for (const argument of args.slice(last)) words.push(shownWord(argument, MAX_ARGUMENT));
+  return words.join(" ");
 }

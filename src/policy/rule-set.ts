@@ -2,7 +2,7 @@
  * All rules in force, and what they say of a command.
  *
  * Guarantees: the matches, their order and their JSON are those of Codex's `execpolicy check`; rules are looked up by first token
- * and then by second, so 5,000 of them cost a few microseconds.
+ * and then by the next ones, so 5,000 of them cost a few microseconds.
  * Source: rules-language.md, "Matching".
  */
 import { baseName, expandHome, normalizePath } from "./paths.ts";
@@ -29,28 +29,60 @@ interface Ranked {
   readonly rule: PrefixRule;
 }
 
-/** The rules of one first token. */
+/** A list this long is split by the next token, down to this depth. */
+const SPLIT_AT = 16;
+const MAX_DEPTH = 6;
+
+/** The rules that agree on the first `depth` tokens, by the token after those. */
 class Bucket {
-  readonly bare: Ranked[] = [];
-  readonly bySecond = new Map<string, Ranked[]>();
+  readonly #depth: number;
+  /** Patterns that end here. */
+  readonly #ended: Ranked[] = [];
+  readonly #byNext = new Map<string, Ranked[] | Bucket>();
+
+  constructor(depth: number) {
+    this.#depth = depth;
+  }
 
   add(entry: Ranked): void {
-    const [second] = entry.rule.rest;
-    if (!second) this.bare.push(entry);
-    for (const token of new Set(second)) {
-      const list = this.bySecond.get(token);
-      if (list) list.push(entry);
-      else this.bySecond.set(token, [entry]);
+    const next = entry.rule.rest[this.#depth - 1];
+    if (!next) this.#ended.push(entry);
+    for (const token of new Set(next)) {
+      const list = this.#byNext.get(token);
+      if (!list) this.#byNext.set(token, [entry]);
+      else if (list instanceof Bucket) list.add(entry);
+      else if (list.length < SPLIT_AT || this.#depth >= MAX_DEPTH) list.push(entry);
+      else {
+        const split = new Bucket(this.#depth + 1);
+        for (const other of [...list, entry]) split.add(other);
+        this.#byNext.set(token, split);
+      }
     }
   }
 
-  /** The rules whose pattern is a prefix of `tokens`; the first token is taken as matched. */
+  /** The rules whose pattern is a prefix of `tokens`; the first `depth` tokens are taken as matched. */
   match(tokens: readonly string[]): PrefixRule[] {
-    const second = tokens[1];
-    const longer = (second === undefined ? undefined : this.bySecond.get(second)) ?? [];
-    const found = longer.filter(({ rule }) => coversRest(rule, tokens));
-    if (this.bare.length > 0) found.push(...this.bare);
-    return found.sort((a, b) => a.rank - b.rank).map(({ rule }) => rule);
+    return this.#find(tokens)
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ rule }) => rule);
+  }
+
+  #find(tokens: readonly string[]): Ranked[] {
+    const token = tokens[this.#depth];
+    const next = token === undefined ? undefined : this.#byNext.get(token);
+    const found = next instanceof Bucket ? next.#find(tokens) : (next ?? []).filter(({ rule }) => coversRest(rule, tokens));
+    if (this.#ended.length > 0) found.push(...this.#ended);
+    return found;
+  }
+
+  /** Every rule here, once. */
+  all(found: Set<Ranked> = new Set()): Set<Ranked> {
+    for (const entry of this.#ended) found.add(entry);
+    for (const next of this.#byNext.values()) {
+      if (next instanceof Bucket) next.all(found);
+      else for (const entry of next) found.add(entry);
+    }
+    return found;
   }
 }
 
@@ -86,7 +118,7 @@ export class RuleSet {
   }
 
   addPrefixRule(rule: PrefixRule): void {
-    const bucket = this.#buckets.get(rule.first) ?? new Bucket();
+    const bucket = this.#buckets.get(rule.first) ?? new Bucket(1);
     this.#buckets.set(rule.first, bucket);
     bucket.add({ rank: this.#count++, rule });
   }
@@ -105,7 +137,8 @@ export class RuleSet {
 
   /** Adds everything of `other`, after what is here. */
   addAll(other: RuleSet): void {
-    const ranked = new Set([...other.#buckets.values()].flatMap((bucket) => [...bucket.bare, ...[...bucket.bySecond.values()].flat()]));
+    const ranked = new Set<Ranked>();
+    for (const bucket of other.#buckets.values()) bucket.all(ranked);
     for (const { rule } of [...ranked].sort((a, b) => a.rank - b.rank)) this.addPrefixRule(rule);
     for (const host of other.#hosts.values()) this.addHostExecutable(host);
     for (const rule of other.#network) this.addNetworkRule(rule);

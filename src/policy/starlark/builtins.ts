@@ -87,8 +87,9 @@ const int: Builtin = (args, _budget, _at, name) => {
   if (typeof value === "boolean") return value ? 1 : 0;
   const number = numberOf(value);
   if (number !== undefined) return integer(Math.trunc(number));
-  const [, sign = "", digits = ""] = /^([+-]?)([0-9a-z]+)$/i.exec(expectText(name, "x", value)) ?? [];
-  const parsed = base >= 2 && base <= 36 ? Number.parseInt(digits, base) : Number.NaN;
+  const [, sign = "", mark, digits = ""] = /^([+-]?)(0[xob](?=.))?([0-9a-z]+)$/i.exec(expectText(name, "x", value)) ?? [];
+  const marked = mark !== undefined && base !== ({ "0x": 16, "0o": 8, "0b": 2 }[mark.toLowerCase()] ?? base);
+  const parsed = !marked && base >= 2 && base <= 36 ? Number.parseInt(digits, base) : Number.NaN;
   const canonical = digits.toLowerCase().replace(/^0+(?=.)/, "");
   if (Number.isNaN(parsed) || !Number.isSafeInteger(parsed) || parsed.toString(base) !== canonical) {
     throw new ValueError("value", "int(): this is not a number");
