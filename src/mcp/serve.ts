@@ -11,6 +11,7 @@ import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validatio
 import type { Assembly } from "../assemble.ts";
 import { log } from "../log.ts";
 import { VERSION } from "../version.ts";
+import { elicitation } from "./elicitation.ts";
 import { ProgressReporter } from "./progress.ts";
 import { parseCall, resultContent, shellTool } from "./shell-tool.ts";
 import { INSTRUCTIONS } from "./texts.ts";
@@ -43,7 +44,10 @@ export async function serveMcp(parts: Assembly): Promise<void> {
     return call.finally(() => running.delete(call));
   });
 
-  server.oninitialized = () => parts.warm();
+  server.oninitialized = () => {
+    parts.askWith(elicitation(server));
+    parts.warm();
+  };
   server.onerror = (error) => log.warn(`MCP: ${error.message}`);
 
   const ended = clientGone();
