@@ -17,6 +17,8 @@ export interface AssemblyOptions {
   readonly execve: string | undefined;
   /** Files and folders in place of the user's own folder of rules. */
   readonly rules: readonly string[];
+  /** How long a question to the human stays open, in milliseconds. */
+  readonly promptTimeoutMs: number;
 }
 
 export interface Assembly extends Disposable {
@@ -48,7 +50,7 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
   return {
     shell,
     askWith: (ask) => {
-      approvals = new Approvals({ ask, remember });
+      approvals = new Approvals({ ask, remember, timeoutMs: options.promptTimeoutMs });
     },
     warm: () => pool.warm(),
     [Symbol.dispose]: () => pool[Symbol.dispose](),

@@ -12,6 +12,7 @@ export const commonArgs = {
   bash: { type: "string", valueHint: "PATH", description: "The patched Bash to run (default: the one inside this program)" },
   execve: { type: "string", valueHint: "PATH", description: "The program that Bash's exec hook calls (default: this one)" },
   rules: { type: "string", valueHint: "FILE|DIR", description: "Rules in place of those in your own folder; may be given again" },
+  "prompt-timeout": { type: "string", valueHint: "SECONDS", description: "How long a question to the user stays open", default: "300" },
   "log-level": { type: "string", valueHint: "error|warn|info|debug", description: "What is logged to stderr", default: "warn" },
 } as const satisfies ArgsDef;
 
@@ -19,6 +20,8 @@ export interface CommonOptions {
   readonly bash: string | undefined;
   readonly execve: string | undefined;
   readonly rules: readonly string[];
+  /** How long a question to the human stays open, in milliseconds. */
+  readonly promptTimeoutMs: number;
   readonly logLevel: LogLevel;
 }
 
@@ -35,6 +38,7 @@ export function commonOptions(args: Given, rawArgs: readonly string[]): CommonOp
     bash: path(args.bash, "--bash"),
     execve: path(args.execve, "--execve"),
     rules: repeated(rawArgs, "--rules"),
+    promptTimeoutMs: seconds(args["prompt-timeout"], "--prompt-timeout") * 1000,
     logLevel: level(args["log-level"]),
   };
 }
@@ -58,6 +62,11 @@ function path(value: unknown, flag: string): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "string" || !isAbsolute(value)) throw new UsageError(`${flag} takes an absolute path`);
   return value;
+}
+
+function seconds(value: unknown, flag: string): number {
+  if (typeof value === "string" && /^\d{1,5}$/.test(value) && Number(value) > 0) return Number(value);
+  throw new UsageError(`${flag} takes a number of seconds, at least 1`);
 }
 
 const LEVELS: readonly string[] = ["silent", "error", "warn", "info", "debug"] satisfies LogLevel[];

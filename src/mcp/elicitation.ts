@@ -2,7 +2,9 @@
  * Asks the human through the MCP client: an elicitation with a flat form (spec 2025-06-18, "Elicitation").
  */
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js";
-import { type Answer, type Ask, DEFAULT_TIMEOUT_MS, type Question, type Scope } from "../policy/approvals.ts";
+import type { Answer, Ask, Question, Scope } from "../policy/approvals.ts";
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const NAMES: Readonly<Record<Scope, string>> = {
   once: "Only this once",
@@ -14,8 +16,7 @@ const NAMES: Readonly<Record<Scope, string>> = {
 export function elicitation(server: Server): Ask | undefined {
   if (server.getClientCapabilities()?.elicitation === undefined) return undefined;
   return async (question, signal) => {
-    // The SDK's own limit is a minute; the approvals' is what counts.
-    const options = { signal, timeout: DEFAULT_TIMEOUT_MS * 2 };
+    const options = { signal, timeout: LONGEST_TIMER_MS }; // the SDK's own limit is a minute; the approvals' is what counts
     const { action, content } = await server.elicitInput({ message: question.message, requestedSchema: form(question) }, options);
     return toAnswer(action, content ?? {});
   };
