@@ -1,0 +1,68 @@
+/**
+ * The launcher gives up everything that its plan does not leave it, once, for itself and all that it will start.
+ *
+ * Guarantees: when restrict() returns, the plan is in force for the calling thread and for what it spawns; when it throws, nothing may be
+ * spawned. Relies on: the front (front.ts) having made the namespaces of the plan, which is verified; the main thread being the
+ * one that spawns (Landlock, capabilities and no_new_privs belong to a thread); the seccomp filter being installed next, last.
+ *
+ * The order matters: mounting needs capabilities, no_new_privs must precede Landlock, and Landlock forbids mounting.
+ */
+import { readlinkSync, writeFileSync } from "node:fs";
+import { dropCapabilities, setNoNewPrivileges } from "../../ffi/capabilities.ts";
+import { bringUpLoopback } from "../../ffi/network-interface.ts";
+import { setDumpable } from "../../ffi/process.ts";
+import type { SandboxPlan } from "./plan.ts";
+import { restrictFiles } from "./restrict-landlock.ts";
+import { restrictMounts } from "./restrict-mounts.ts";
+
+/** The sandbox could not be applied. Nothing may run. */
+export class SandboxError extends Error {
+  override readonly name = "SandboxError";
+}
+
+/** @throws SandboxError saying which step failed, with the system's error as `cause` */
+export function restrict(plan: SandboxPlan): void {
+  if (plan.files === "open" && plan.network === "on") return;
+  step("enter the namespaces", () => verifyNamespaces(plan));
+  process.chdir("/"); // what this process stands in is the tree as it was before the mounts
+  if (plan.namespaces.mount || plan.namespaces.network) step("forbid further user namespaces", forbidUserNamespaces);
+  if (plan.namespaces.network) step("bring up the loopback interface", bringUpLoopback);
+  if (plan.namespaces.mount) step("make the file tree read-only", () => restrictMounts(plan));
+  step("drop capabilities", dropCapabilities);
+  step("give up gaining privileges", setNoNewPrivileges);
+  if (plan.landlock > 0) step("apply Landlock", () => restrictFiles(plan));
+  step("close this process to others", () => setDumpable(false));
+}
+
+function step(name: string, apply: () => void): void {
+  try {
+    apply();
+  } catch (cause) {
+    throw new SandboxError(`the sandbox cannot ${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+const NAMESPACES = { mount: "mnt", pid: "pid", network: "net" } as const;
+type Namespace = keyof typeof NAMESPACES;
+
+/** Which namespaces this process is in, as the kernel names them. */
+export function currentNamespaces(): Record<Namespace, string> {
+  const name = (namespace: Namespace) => readlinkSync(`/proc/self/ns/${NAMESPACES[namespace]}`);
+  return { mount: name("mount"), pid: name("pid"), network: name("network") };
+}
+
+/** Without its own mount namespace, what follows would make the user's machine read-only. */
+function verifyNamespaces(plan: SandboxPlan): void {
+  const here = currentNamespaces();
+  for (const namespace of Object.keys(NAMESPACES) as Namespace[]) {
+    if (plan.namespaces[namespace] && here[namespace] === plan.outside?.[namespace]) {
+      throw new Error(`this process is in the same ${namespace} namespace as the server`);
+    }
+    if (plan.namespaces[namespace] && plan.outside === undefined) throw new Error("the plan does not say which namespaces are outside");
+  }
+}
+
+/** A limit of this user namespace (namespaces(7), "/proc/sys/user"): inside another one, a process would have capabilities again. */
+function forbidUserNamespaces(): void {
+  writeFileSync("/proc/sys/user/max_user_namespaces", "0");
+}
