@@ -1,6 +1,6 @@
 /** Read everywhere, write in the writable roots alone (threats.md 10). */
 import { describe, expect, test } from "bun:test";
-import { readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Stage, settings, WORKSPACE_WRITE } from "./inside.ts";
 
