@@ -1,6 +1,6 @@
 /** Read everywhere, write in the writable roots alone (threats.md 10). */
 import { describe, expect, test } from "bun:test";
-import { readFileSync, statSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Stage, settings, WORKSPACE_WRITE } from "./inside.ts";
 
@@ -19,34 +19,32 @@ describe.each([...settings])("$name", (setting) => {
     using stage = new Stage(setting);
     const victim = stage.file(stage.outside, "victim", "untouched");
     symlinkSync(stage.outside, join(stage.workspace, "way-out"));
-    const attempts = {
-      write: 'echo x > "$OUT/victim"',
-      append: 'echo x >> "$OUT/victim"',
-      create: 'echo x > "$OUT/new"',
-      mkdir: 'mkdir "$OUT/dir"',
-      remove: 'rm -f "$OUT/victim"',
-      truncate: 'truncate -s 0 "$OUT/victim"',
-      "rename in": 'touch mine; mv -f mine "$OUT/victim"',
-      "rename out": 'mv "$OUT/victim" .',
-      link: 'way="way-out/victim"; echo x > "$way"',
-      "new link": 'ln -s "$OUT" again; echo x > again/victim',
-      "dot dot": "echo x > ../outside/victim",
-      "proc root": 'echo x > "/proc/self/root$OUT/victim"',
-      "proc cwd": "echo x > /proc/self/cwd/../outside/victim",
-      "proc fd": 'exec 7< "$OUT/victim"; echo x > /proc/self/fd/7',
-      "dev fd": 'exec 7< "$OUT/victim"; echo x > /dev/fd/7',
-      stdin: '{ echo x > /dev/stdin; } < "$OUT/victim"',
-      "hard link": 'ln "$OUT/victim" hard && echo x > hard',
-      "hard link out": 'echo x > f; ln f "$OUT/linked"',
-      "bind mount": 'mkdir -p m; mount --bind "$OUT" m && echo x > m/victim',
-      "user namespace": `unshare -Urm bash -c 'mount -o remount,rw,bind / ; echo x > "$OUT/victim"'`,
-      socket: `python3 -c 'import socket,os; socket.socket(socket.AF_UNIX).bind(os.environ["OUT"]+"/sock")'`,
-      fifo: 'mkfifo "$OUT/fifo"',
-    };
-    for (const [name, attempt] of Object.entries(attempts)) {
-      const { status, out } = stage.inside(`{ ${attempt}; } && echo WORKED; ls -A "$OUT"`);
-      expect({ name, status, out }).toEqual({ name, status: 0, out: "victim\n" });
-    }
+    const attempts = [
+      'echo x > "$OUT/victim"',
+      'echo x >> "$OUT/victim"',
+      'echo x > "$OUT/new"',
+      'mkdir "$OUT/dir"',
+      'rm -f "$OUT/victim"',
+      'truncate -s 0 "$OUT/victim"',
+      'touch mine; mv -f mine "$OUT/victim"',
+      'mv "$OUT/victim" .',
+      'way="way-out/victim"; echo x > "$way"',
+      'ln -s "$OUT" again; echo x > again/victim',
+      "echo x > ../outside/victim",
+      'echo x > "/proc/self/root$OUT/victim"',
+      "echo x > /proc/self/cwd/../outside/victim",
+      'exec 7< "$OUT/victim"; echo x > /proc/self/fd/7',
+      'exec 7< "$OUT/victim"; echo x > /dev/fd/7',
+      '{ echo x > /dev/stdin; } < "$OUT/victim"',
+      'ln "$OUT/victim" hard && echo x > hard',
+      'echo x > f; ln f "$OUT/linked"',
+      'mkdir -p m; mount --bind "$OUT" m && echo x > m/victim',
+      `unshare -Urm bash -c 'mount -o remount,rw,bind / ; echo x > "$OUT/victim"'`,
+      `python3 -c 'import socket,os; socket.socket(socket.AF_UNIX).bind(os.environ["OUT"]+"/sock")'`,
+      'mkfifo "$OUT/fifo"',
+    ];
+    expect(stage.worked(attempts)).toEqual([]);
+    expect(readdirSync(stage.outside)).toEqual(["victim"]);
     expect(readFileSync(victim, "utf8")).toBe("untouched");
     // The control: the same user may do it.
     expect(stage.unsandboxed('echo x > "$OUT/victim" && mkdir "$OUT/dir"').status).toBe(0);

@@ -13,13 +13,15 @@ import { type PlanInput, planSandbox, type SandboxPlan } from "../../src/sandbox
 import type { SandboxPolicy } from "../../src/sandbox/policy.ts";
 import { currentNamespaces } from "../../src/sandbox/restrict.ts";
 
-export const WORKSPACE_WRITE: SandboxPolicy = {
+export const WORKSPACE_WRITE = {
   type: "workspace-write",
   writable_roots: [],
   network_access: false,
   exclude_tmpdir_env_var: false,
   exclude_slash_tmp: false,
-};
+} as const satisfies SandboxPolicy;
+
+export const withRoots = (...writable_roots: string[]): SandboxPolicy => ({ ...WORKSPACE_WRITE, writable_roots });
 
 export interface Outcome {
   readonly status: number | null;
@@ -114,6 +116,13 @@ export class Stage implements Disposable {
   inside(script: string, plan: SandboxPlan = this.plan()): Outcome {
     const launcher = [BUN, LAUNCH, JSON.stringify(plan), this.workspace, "/bin/bash", "-c", script];
     return this.#run([...front(plan, this.#setting.machine), ...launcher]);
+  }
+
+  /** Which of several attempts succeed inside, each in a subshell of its own. */
+  worked(attempts: readonly string[], plan: SandboxPlan = this.plan()): string[] {
+    const { out, err, status } = this.inside(attempts.map((one, i) => `( ${one}\n) >/dev/null 2>&1 && echo ${i}`).join("\n"), plan);
+    if (status === 125) throw new Error(err);
+    return out.split("\n").flatMap((line) => (line === "" ? [] : [attempts[Number(line)] ?? line]));
   }
 
   /** The same script without a sandbox, by the same user: the positive control. */
