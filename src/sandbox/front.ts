@@ -1,5 +1,5 @@
 /**
- * What stands in front of the launcher's argv so that it starts in new namespaces. A Bun process has threads, and one that has cannot
+ * What stands in front of the launcher's argv so that it starts in new namespaces (Linux) or under a profile (macOS). A Bun process has threads, and one that has cannot
  * make a user namespace itself.
  *
  * Guarantees: descriptors pass through (unshare closes none); the launcher's end is the front's end, with its status; when the front
@@ -7,9 +7,11 @@
  */
 import type { Machine } from "./machine.ts";
 import type { SandboxPlan } from "./plan.ts";
+import { seatbeltFront } from "./seatbelt.ts";
 
-/** @returns the words before the launcher's own argv, the first an absolute path; none where the plan needs no namespaces */
+/** @returns the words before the launcher's own argv, the first an absolute path; none where the plan needs nothing there */
 export function front(plan: SandboxPlan, machine: Machine): string[] {
+  if (machine.os === "macos") return seatbeltFront(plan);
   const { mount, pid, network } = plan.namespaces;
   const has = machine.namespaces;
   if (has === undefined || !(mount || pid || network)) return [];

@@ -16,8 +16,8 @@ import type { SandboxState } from "./state.ts";
 export interface SandboxPlan {
   /** "open": files are not restricted (danger-full-access, external-sandbox). */
   readonly files: "open" | "restricted";
-  /** By which means the network is off. "filter": sockets are refused by the seccomp program and, for TCP, by Landlock. */
-  readonly network: "on" | "namespace" | "filter";
+  /** By which means the network is off, where it is. "filter": sockets are refused by the seccomp program and, for TCP, by Landlock. */
+  readonly network: "on" | "namespace" | "filter" | "seatbelt";
   /** What the front must have made before restrict() runs. */
   readonly namespaces: { readonly mount: boolean; readonly pid: boolean; readonly network: boolean };
   /** The namespaces that the server is in, so that the launcher can tell that it is not. */
@@ -27,8 +27,8 @@ export interface SandboxPlan {
   /** Writable folders, resolved: the workspace, the roots, temporary folders. Also what the gate must never escalate from. */
   readonly writable: readonly string[];
   readonly protections: readonly Protection[];
-  /** Whether protections hold ("mounts") or nothing but the watch after the call stands behind them ("none"). */
-  readonly protectedBy: "mounts" | "none";
+  /** By which means protections hold; "none": nothing but the watch after the call stands behind them. */
+  readonly protectedBy: "mounts" | "seatbelt" | "none";
   /** Sockets of the host's programs that are covered, so that nothing inside connects to them. */
   readonly hiddenSockets: readonly string[];
   /** For the user: what was left out of the policy, and why. */
@@ -76,13 +76,20 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
   if (state.policy.type === "danger-full-access") return OPEN;
   const networkOn = networkAllowed(state.policy);
   const has = input.outside === undefined ? undefined : machine.namespaces;
-  const network = networkOn ? "on" : has?.network ? "namespace" : "filter";
+  const seatbelt = machine.os === "macos";
+  const network = networkOn ? "on" : seatbelt ? "seatbelt" : has?.network ? "namespace" : "filter";
   if (state.policy.type === "external-sandbox") {
     const namespaces = { mount: false, pid: false, network: network === "namespace" };
-    return { ...OPEN, network, namespaces, outside: input.outside, lost: network === "filter" ? [LOST.loopback] : [] };
+    return {
+      ...OPEN,
+      network,
+      namespaces,
+      outside: input.outside,
+      lost: network === "filter" || network === "seatbelt" ? [LOST.loopback] : [],
+    };
   }
   const mount = has?.mount ?? false;
-  if (!mount && machine.landlock === 0) {
+  if (!mount && machine.landlock === 0 && !seatbelt) {
     const why = machine.namespacesMissing ?? "no mount namespace can be had";
     throw new SandboxPlanError(
       "cannot-enforce",
@@ -100,10 +107,12 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
     landlock: machine.landlock,
     writable,
     protections: protectedPaths(roots.workspaces, writable, options, places),
-    protectedBy: mount ? "mounts" : "none",
+    protectedBy: seatbelt ? "seatbelt" : mount ? "mounts" : "none",
     hiddenSockets: mount && !networkOn ? input.hostSockets.filter((path) => places.kind(path) === "socket") : [],
     notes: roots.notes,
-    lost: lostPromises({ ...machine, namespaces: has }, { mount, networkOn, network, writes: writable.length > 0 }),
+    lost: seatbelt
+      ? [LOST.loopback]
+      : lostPromises({ ...machine, namespaces: has }, { mount, networkOn, network, writes: writable.length > 0 }),
   };
 }
 
