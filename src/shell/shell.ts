@@ -12,6 +12,7 @@ import type { Policy } from "../gate/decision.ts";
 import { Gate } from "../gate/gate.ts";
 import { BashInterceptor } from "../intercept/bash/interceptor.ts";
 import type { LauncherPool } from "../launcher/pool.ts";
+import { inheritedIgnoredSignals } from "../launcher/process-state.ts";
 import { Deadline } from "./deadline.ts";
 import { OutputReader } from "./output-reader.ts";
 import { OutputWindow } from "./output-window.ts";
@@ -56,6 +57,8 @@ export interface ShellProgress {
 
 export class Shell {
   readonly #options: ShellOptions;
+  /** Bash finds ignored what this process was started with ignored, as under nohup. */
+  readonly #ignored = [...inheritedIgnoredSignals()];
 
   constructor(options: ShellOptions) {
     this.#options = options;
@@ -109,6 +112,7 @@ export class Shell {
         env: entries({ ...this.#options.env, ...interceptor.env }),
         cwd: call.workdir,
         fds: [...stdio.fds, ...interceptor.fds],
+        ignored: this.#ignored,
       });
       interceptor.started();
       stdio.started();

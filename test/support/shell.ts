@@ -11,8 +11,8 @@ import { BINARY } from "./binary.ts";
 
 export const ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent", LANG: "C.UTF-8" };
 
-const bash = await buildBash();
-export const BASH = "unavailable" in bash ? await findBash(undefined) : bash.path;
+const built = await buildBash();
+export const BASH = "unavailable" in built ? await findBash(undefined) : built.path;
 
 export interface TestShell extends Disposable {
   readonly shell: Shell;
@@ -21,12 +21,12 @@ export interface TestShell extends Disposable {
 
 export function testShell(
   decide: (request: ExecRequest, signal: AbortSignal) => Decision | Promise<Decision>,
-  helper: string = BINARY,
+  { helper = BINARY, bash = BASH } = {},
 ): TestShell {
   const policy: Policy = { decide };
   const pool = new LauncherPool({ command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n });
   const outside = new LauncherPool({ command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n });
-  const shell = new Shell({ bash: BASH, helper, policy, inside: pool, outside, env: ENV });
+  const shell = new Shell({ bash, helper, policy, inside: pool, outside, env: ENV });
   return {
     shell,
     run: (command, more, signal) => shell.run({ command, workdir: "/", timeoutMs: 20_000, login: false, ...more }, signal),
