@@ -9,6 +9,7 @@ type AnyCommand = CommandDef<any>;
 const commands: Record<string, () => Promise<AnyCommand>> = {
   serve: () => import("./serve.ts").then((module) => module.default),
   "shell-exec": () => import("./shell-exec.ts").then((module) => module.default),
+  doctor: () => import("./doctor.ts").then((module) => module.default),
   escalate: () => import("./escalate.ts").then((module) => module.default),
 };
 

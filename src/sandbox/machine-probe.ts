@@ -3,8 +3,9 @@
  * What would change this process is tried in a throw-away child.
  */
 import { execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { landlockAbi } from "../../ffi/landlock.ts";
+import { knowsSubreaper, knowsUserNotification } from "../../ffi/probe.ts";
 import type { Machine, NamespaceTool } from "./machine.ts";
 
 let known: Promise<Machine> | undefined;
@@ -24,10 +25,10 @@ async function probe(): Promise<Machine> {
     landlock: landlockAbi(),
     namespaces: typeof namespaces === "string" ? undefined : namespaces,
     namespacesMissing: typeof namespaces === "string" ? namespaces : undefined,
-    seccompListener: true,
+    seccompListener: knowsUserNotification(),
     bubblewrap: findTool("bwrap"),
-    cgroupKill: undefined,
-    subreaper: true,
+    cgroupKill: probeCgroup(),
+    subreaper: knowsSubreaper(),
   };
 }
 
@@ -90,4 +91,25 @@ function tryNamespaces(unshare: string, nothing: string, wanted: (typeof ATTEMPT
       resolve(error === null ? undefined : stderr.trim() || error.message);
     });
   });
+}
+
+/** A group of this process's own cgroup is made and removed again: whether the user may is for the system's manager to say. */
+function probeCgroup(): string | undefined {
+  try {
+    const own = /^0::(\/.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
+    const mounted = / - cgroup2 /;
+    const line = readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .find((entry) => mounted.test(entry));
+    const top = line?.split(" ")[4];
+    if (own === undefined || top === undefined) return undefined;
+    const parent = `${top}${own === "/" ? "" : own}`;
+    const made = `${parent}/execgate-probe-${process.pid}`;
+    mkdirSync(made);
+    const killable = existsSync(`${made}/cgroup.kill`);
+    rmdirSync(made);
+    return killable ? parent : undefined;
+  } catch {
+    return undefined;
+  }
 }

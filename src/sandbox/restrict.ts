@@ -7,10 +7,11 @@
  *
  * The order matters: mounting needs capabilities, no_new_privs must precede Landlock, and Landlock forbids mounting.
  */
-import { readlinkSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { dropCapabilities, setNoNewPrivileges } from "../../ffi/capabilities.ts";
 import { bringUpLoopback } from "../../ffi/network-interface.ts";
 import { setDumpable } from "../../ffi/process.ts";
+import { currentNamespaces } from "./namespaces.ts";
 import type { SandboxPlan } from "./plan.ts";
 import { restrictFiles } from "./restrict-landlock.ts";
 import { restrictMounts } from "./restrict-mounts.ts";
@@ -43,23 +44,13 @@ function step(name: string, apply: () => void): void {
   }
 }
 
-const NAMESPACES = { mount: "mnt", pid: "pid", network: "net" } as const;
-type Namespace = keyof typeof NAMESPACES;
-
-/** Which namespaces this process is in, as the kernel names them. */
-export function currentNamespaces(): Record<Namespace, string> {
-  const name = (namespace: Namespace) => readlinkSync(`/proc/self/ns/${NAMESPACES[namespace]}`);
-  return { mount: name("mount"), pid: name("pid"), network: name("network") };
-}
-
-/** Without its own mount namespace, what follows would make the user's machine read-only. */
+/** Without a mount namespace of its own, what follows would make the user's machine read-only. */
 function verifyNamespaces(plan: SandboxPlan): void {
   const here = currentNamespaces();
-  for (const namespace of Object.keys(NAMESPACES) as Namespace[]) {
-    if (plan.namespaces[namespace] && here[namespace] === plan.outside?.[namespace]) {
-      throw new Error(`this process is in the same ${namespace} namespace as the server`);
-    }
-    if (plan.namespaces[namespace] && plan.outside === undefined) throw new Error("the plan does not say which namespaces are outside");
+  for (const namespace of ["mount", "pid", "network"] as const) {
+    if (!plan.namespaces[namespace]) continue;
+    if (here === undefined || plan.outside === undefined) throw new Error("it cannot be seen which namespaces this process is in");
+    if (here[namespace] === plan.outside[namespace]) throw new Error(`this process is in the same ${namespace} namespace as the server`);
   }
 }
 

@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { front } from "../../src/sandbox/front.ts";
 import type { Machine } from "../../src/sandbox/machine.ts";
 import { machine } from "../../src/sandbox/machine-probe.ts";
+import { currentNamespaces } from "../../src/sandbox/namespaces.ts";
 import { realPlaces } from "../../src/sandbox/places.ts";
 import { type PlanInput, planSandbox, type SandboxPlan } from "../../src/sandbox/plan.ts";
 import type { SandboxPolicy } from "../../src/sandbox/policy.ts";
-import { currentNamespaces } from "../../src/sandbox/restrict.ts";
 
 export const WORKSPACE_WRITE = {
   type: "workspace-write",
