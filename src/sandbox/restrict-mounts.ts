@@ -14,7 +14,6 @@ export function restrictMounts(plan: SandboxPlan): void {
   makePrivate();
   // Copied before everything becomes read-only, so that each keeps its own flags: a read-only disk inside a root stays so.
   const folders = new Map(plan.writable.map((path) => [path, copyOf(path)]));
-  const nothing = copyOf("/dev/null");
   try {
     makeReadOnly("/", "the file tree");
     freshKernelFolders(plan);
@@ -25,10 +24,9 @@ export function restrictMounts(plan: SandboxPlan): void {
       if (folder !== undefined) attach(folder, path);
       for (const protection of plan.protections) if (protection.path === path) protect(protection);
     }
-    for (const socket of plan.hiddenSockets) hide(socket, nothing);
+    for (const socket of plan.hiddenSockets) hide(socket);
   } finally {
     for (const folder of folders.values()) folder.close();
-    nothing.close();
   }
 }
 
@@ -50,11 +48,14 @@ function protect(protection: SandboxPlan["protections"][number]): void {
   attach(tree, path);
 }
 
-/** Covers a socket with /dev/null: to connect is refused. One that has gone since is none to connect to. */
-function hide(socket: string, nothing: OwnedFd): void {
+/**
+ * Covers a socket with /dev/null: to connect is refused. One that has gone since is none to connect to.
+ * (The place is opened before the copy is made: closing a copy that was put nowhere waits for the whole kernel, some 5 ms.)
+ */
+function hide(socket: string): void {
   try {
     using place = openPlace(socket);
-    using copy = cloneTree(nothing.fd, "/dev/null");
+    using copy = copyOf("/dev/null");
     attachTree(copy.fd, place.fd, socket);
   } catch (error) {
     if (!(error instanceof SystemError && ["ENOENT", "ENOTDIR", "EACCES", "ELOOP"].includes(error.code))) throw error;
