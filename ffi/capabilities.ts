@@ -23,7 +23,7 @@ const CAP_SETPCAP = 8;
 const DATA_SIZE = 24;
 
 /** Names and numbers from <linux/capability.h>, those that this program speaks of. */
-export const CAP = { sysAdmin: 21, netAdmin: 12 } as const;
+export const CAP = { chown: 0, dacOverride: 1, fowner: 3, fsetid: 4, sysAdmin: 21 } as const;
 
 function header() {
   const made = piece(8);
@@ -43,19 +43,30 @@ export function hasCapability(capability: number): boolean {
 }
 
 /**
- * Drops all capabilities: ambient, bounding, inheritable, permitted, effective.
+ * Drops all capabilities but those of `kept` that the thread has: ambient, bounding, inheritable, permitted, effective. A program
+ * that root executes gets what is left in the bounding set.
  *
  * The bounding set can be emptied only with CAP_SETPCAP. An ordinary user has none, and needs none: no_new_privs, which the caller
  * sets, keeps execve from granting a capability that the process does not have (man capabilities, "Transformation of capabilities").
  */
-export function dropCapabilities(): void {
+export function dropCapabilities(kept: readonly number[] = []): void {
   check("prctl", c.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n), "clear the ambient capabilities");
-  if (hasCapability(CAP_SETPCAP)) emptyBoundingSet();
-  check("capset", c.capset(header(), piece(DATA_SIZE).bytes), "drop all capabilities");
+  const left = kept.reduce((bits, capability) => bits | (1n << BigInt(capability)), 0n) & effectiveCapabilities();
+  if (hasCapability(CAP_SETPCAP)) reduceBoundingSet(left);
+  const data = piece(DATA_SIZE);
+  for (const [at, bits] of [
+    [0, left & 0xffffffffn],
+    [12, left >> 32n],
+  ] as const) {
+    data.view.setUint32(at, Number(bits), true);
+    data.view.setUint32(at + 4, Number(bits), true);
+  }
+  check("capset", c.capset(header(), data.bytes), "drop capabilities");
 }
 
-function emptyBoundingSet(): void {
+function reduceBoundingSet(left: bigint): void {
   for (let capability = 0n; capability < 64n; capability++) {
+    if ((left >> capability) & 1n) continue;
     const known = c.prctl(PR_CAPBSET_READ, capability, 0n, 0n, 0n);
     if (known === -1 && errno() === ERRNO.EINVAL) return; // past the last capability of this kernel
     if (known !== 0 && c.prctl(PR_CAPBSET_DROP, capability, 0n, 0n, 0n) === -1) {

@@ -18,7 +18,7 @@ export function front(plan: SandboxPlan, machine: Machine): string[] {
   return [
     has.path,
     // The user stays who they are; the capabilities are over the new namespaces alone, and restrict() drops them.
-    ...["--user", "--map-current-user", "--keep-caps"],
+    ...(plan.namespaces.user ? ["--user", "--map-current-user", "--keep-caps"] : []),
     ...(mount ? ["--mount"] : []),
     ...(network ? ["--net"] : []),
     ...(pid ? ["--ipc", "--pid", "--fork", "--kill-child"] : []),

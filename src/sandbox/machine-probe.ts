@@ -4,6 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { CAP, hasCapability } from "../../ffi/capabilities.ts";
 import { landlockAbi } from "../../ffi/landlock.ts";
 import { knowsSubreaper, knowsUserNotification } from "../../ffi/probe.ts";
 import type { Machine, NamespaceTool } from "./machine.ts";
@@ -22,6 +23,8 @@ async function probe(): Promise<Machine> {
   const namespaces = await probeNamespaces();
   return {
     os,
+    uid: process.getuid?.() ?? -1,
+    privileged: process.getuid?.() === 0 && hasCapability(CAP.sysAdmin),
     landlock: landlockAbi(),
     namespaces: typeof namespaces === "string" ? undefined : namespaces,
     namespacesMissing: typeof namespaces === "string" ? namespaces : undefined,
@@ -33,6 +36,8 @@ async function probe(): Promise<Machine> {
 }
 
 const NOTHING = {
+  uid: process.getuid?.() ?? -1,
+  privileged: false,
   landlock: 0,
   namespaces: undefined,
   namespacesMissing: "namespaces are a feature of Linux",

@@ -13,6 +13,10 @@ export interface NamespaceTool {
 
 export interface Machine {
   readonly os: "linux" | "macos" | "other";
+  /** The user: 0 is root. */
+  readonly uid: number;
+  /** Root with the right to make namespaces without a user namespace (CAP_SYS_ADMIN): in containers root often is without it. */
+  readonly privileged: boolean;
   /** The Landlock ABI, 0 for none. */
   readonly landlock: number;
   /** undefined where no namespaces can be had; `namespacesMissing` then says why. */

@@ -6,6 +6,8 @@ export type PlaceKind = "folder" | "file" | "link" | "socket" | "device" | "othe
 export interface Places {
   /** What is at a path, links not followed; undefined where nothing is, or nothing can be seen. */
   kind(path: string): PlaceKind | undefined;
+  /** The user id that owns what is at a path. */
+  owner(path: string): number | undefined;
   /** The path with every link resolved, undefined where it leads nowhere. */
   real(path: string): string | undefined;
   /** Names in a folder; none where it cannot be read. */
@@ -26,6 +28,7 @@ export const realPlaces: Places = {
     if (stat.isSocket()) return "socket";
     return stat.isCharacterDevice() || stat.isBlockDevice() ? "device" : "other";
   },
+  owner: (path) => attempt(() => lstatSync(path))?.uid,
   real: (path) => attempt(() => realpathSync(path)),
   list: (path) => attempt(() => readdirSync(path)) ?? [],
   text: (path) => attempt(() => smallText(path)),

@@ -19,7 +19,9 @@ export interface SandboxPlan {
   /** By which means the network is off, where it is. "filter": sockets are refused by the seccomp program and, for TCP, by Landlock. */
   readonly network: "on" | "namespace" | "filter" | "seatbelt";
   /** What the front must have made before restrict() runs. */
-  readonly namespaces: { readonly mount: boolean; readonly pid: boolean; readonly network: boolean };
+  readonly namespaces: { readonly mount: boolean; readonly pid: boolean; readonly network: boolean; readonly user: boolean };
+  /** Capabilities that root keeps, to work in folders that belong to others: see keptCapabilities. */
+  readonly capabilities: "none" | "access" | "files";
   /** The namespaces that the server is in, so that the launcher can tell that it is not. */
   readonly outside: OutsideNamespaces | undefined;
   /** The Landlock ABI to use, 0 for none. */
@@ -59,7 +61,8 @@ export interface PlanInput {
 const OPEN: SandboxPlan = {
   files: "open",
   network: "on",
-  namespaces: { mount: false, pid: false, network: false },
+  namespaces: { mount: false, pid: false, network: false, user: false },
+  capabilities: "none",
   outside: undefined,
   landlock: 0,
   writable: [],
@@ -79,16 +82,22 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
   const seatbelt = machine.os === "macos";
   const network = networkOn ? "on" : seatbelt ? "seatbelt" : has?.network ? "namespace" : "filter";
   if (state.policy.type === "external-sandbox") {
-    const namespaces = { mount: false, pid: false, network: network === "namespace" };
+    const own = network === "namespace";
+    const namespaces = { ...OPEN.namespaces, network: own, user: own && !machine.privileged };
+    const capabilities = machine.uid === 0 ? "files" : "none";
     return {
       ...OPEN,
       network,
+      capabilities,
       namespaces,
       outside: input.outside,
       lost: network === "filter" || network === "seatbelt" ? [LOST.loopback] : [],
     };
   }
   const mount = has?.mount ?? false;
+  if (machine.uid === 0 && machine.landlock === 0 && !seatbelt) {
+    throw new SandboxPlanError("cannot-enforce", "this kernel has no Landlock, without which root can write to disks and other devices");
+  }
   if (!mount && machine.landlock === 0 && !seatbelt) {
     const why = machine.namespacesMissing ?? "no mount namespace can be had";
     throw new SandboxPlanError(
@@ -98,11 +107,13 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
   }
   const roots = writableRoots(state, input, places);
   const writable = [...new Set([...roots.workspaces, ...roots.scratch])];
+  const capabilities = keptCapabilities(machine, mount, writable, places);
   const options = { protectGit: input.protectGit, extra: [...input.protect, ...input.own].map((path) => places.real(path) ?? path) };
   return {
     files: "restricted",
     network,
-    namespaces: { mount, pid: has?.pid ?? false, network: network === "namespace" },
+    namespaces: { mount, pid: has?.pid ?? false, network: network === "namespace", user: has !== undefined && capabilities !== "files" },
+    capabilities,
     outside: input.outside,
     landlock: machine.landlock,
     writable,
@@ -114,6 +125,17 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
       ? [LOST.loopback]
       : lostPromises({ ...machine, namespaces: has }, { mount, networkOn, network, writes: writable.length > 0 }),
   };
+}
+
+/**
+ * Root writes in other users' folders by CAP_DAC_OVERRIDE, as in a container whose workspace is mounted from the host. Without it root
+ * could not work there; so where a writable folder is not root's own, root keeps what it takes: all file capabilities where mounts confine
+ * them (which needs to be done without a user namespace: in one, they hold only for users that it maps), else the one to write.
+ */
+function keptCapabilities(machine: Machine, mount: boolean, writable: readonly string[], places: Places): SandboxPlan["capabilities"] {
+  if (machine.uid !== 0 || writable.every((path) => places.owner(path) === 0)) return "none";
+  if (!mount) return "access";
+  return machine.privileged ? "files" : "none";
 }
 
 const LOST = {

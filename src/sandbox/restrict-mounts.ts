@@ -7,7 +7,7 @@ import { SystemError } from "../../ffi/errors.ts";
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { attachTree, cloneTree, MS_NODEV, MS_NOEXEC, MS_NOSUID, makePrivate, makeReadOnly, mountNew } from "../../ffi/mount.ts";
 import { openPlace } from "../../ffi/path-fd.ts";
-import { depth } from "./places.ts";
+import { depth, isWithin } from "./places.ts";
 import type { SandboxPlan } from "./plan.ts";
 
 export function restrictMounts(plan: SandboxPlan): void {
@@ -73,7 +73,8 @@ function freshKernelFolders(plan: SandboxPlan): void {
     makeReadOnlyAt("/proc");
   }
   if (existsSync("/dev/pts")) mountNew("devpts", "/dev/pts", flags, "newinstance,ptmxmode=0666,mode=620");
-  if (existsSync("/dev/shm")) mountNew("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
+  const inUse = plan.writable.some((path) => isWithin(path, "/dev/shm"));
+  if (existsSync("/dev/shm") && !inUse) mountNew("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
 }
 
 function makeReadOnlyAt(path: string): void {

@@ -8,7 +8,7 @@
  * The order matters: mounting needs capabilities, no_new_privs must precede Landlock, and Landlock forbids mounting.
  */
 import { writeFileSync } from "node:fs";
-import { dropCapabilities, setNoNewPrivileges } from "../../ffi/capabilities.ts";
+import { CAP, dropCapabilities, setNoNewPrivileges } from "../../ffi/capabilities.ts";
 import { bringUpLoopback } from "../../ffi/network-interface.ts";
 import { setDumpable } from "../../ffi/process.ts";
 import { currentNamespaces } from "./namespaces.ts";
@@ -27,14 +27,20 @@ export function restrict(plan: SandboxPlan): void {
   if (process.platform === "darwin") return; // the profile has been in force since before this program started (seatbelt.ts)
   step("enter the namespaces", () => verifyNamespaces(plan));
   process.chdir("/"); // what this process stands in is the tree as it was before the mounts
-  if (plan.namespaces.mount || plan.namespaces.network) step("forbid further user namespaces", forbidUserNamespaces);
+  if (plan.namespaces.user) step("forbid further user namespaces", forbidUserNamespaces);
   if (plan.namespaces.network) step("bring up the loopback interface", bringUpLoopback);
   if (plan.namespaces.mount) step("make the file tree read-only", () => restrictMounts(plan));
-  step("drop capabilities", dropCapabilities);
+  step("drop capabilities", () => dropCapabilities(KEPT[plan.capabilities]));
   step("give up gaining privileges", setNoNewPrivileges);
   if (plan.landlock > 0) step("apply Landlock", () => restrictFiles(plan));
   step("close this process to others", () => setDumpable(false));
 }
+
+const KEPT = {
+  none: [],
+  access: [CAP.dacOverride],
+  files: [CAP.dacOverride, CAP.chown, CAP.fowner, CAP.fsetid],
+} as const;
 
 function step(name: string, apply: () => void): void {
   try {
@@ -54,7 +60,10 @@ function verifyNamespaces(plan: SandboxPlan): void {
   }
 }
 
-/** A limit of this user namespace (namespaces(7), "/proc/sys/user"): inside another one, a process would have capabilities again. */
+/**
+ * Inside another user namespace a process would have capabilities again. The limit belongs to the user namespace that this process is in
+ * (namespaces(7), "/proc/sys/user"): only where that is our own. Else the seccomp filter alone refuses to make one.
+ */
 function forbidUserNamespaces(): void {
   writeFileSync("/proc/sys/user/max_user_namespaces", "0");
 }

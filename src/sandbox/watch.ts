@@ -38,12 +38,14 @@ const MAX_TEXT = 65536;
 export class ProtectionWatch {
   readonly #protections: readonly Exclude<Protection, { how: "pinned" }>[];
   readonly #seen: Map<string, Seen>;
+  readonly #mounted: Map<string, string | undefined>;
   #escalated = false;
 
   /** Call it once placeholders are made and before the first launcher of the plan starts. */
   constructor(plan: SandboxPlan) {
     this.#protections = plan.protections.filter((one) => one.how !== "pinned");
     this.#seen = new Map(this.#protections.map(({ path }) => [path, look(path)]));
+    this.#mounted = new Map([...this.#seen].map(([path, { identity }]) => [path, identity]));
   }
 
   /** A program outside ran on behalf of one inside: what appears from now on may be its work. */
@@ -61,9 +63,26 @@ export class ProtectionWatch {
     });
   }
 
+  /** From now on these are as they should be. Launchers made before still do not protect them: stale() stays. */
+  accept(paths: readonly string[]): void {
+    for (const path of paths) if (this.#seen.has(path)) this.#seen.set(path, look(path));
+  }
+
+  /** Whether a file has taken another's place since the launchers were made; from now on launchers made before are forgotten. */
+  remount(): boolean {
+    let replaced = false;
+    for (const [path, identity] of this.#mounted) {
+      const now = identityOf(path);
+      if (identity === undefined || now === undefined || identity === now) continue;
+      this.#mounted.set(path, now);
+      replaced = true;
+    }
+    return replaced;
+  }
+
   /** Whether the launchers' mounts no longer match what is there. */
   stale(): boolean {
-    return this.#protections.some(({ path }) => this.#seen.get(path)?.identity !== identityOf(path));
+    return this.#protections.some(({ path }) => this.#mounted.get(path) !== identityOf(path));
   }
 
   /**

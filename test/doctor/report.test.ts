@@ -8,6 +8,8 @@ import type { Places } from "../../src/sandbox/places.ts";
 
 const MACHINE: Machine = {
   os: "linux",
+  uid: 1000,
+  privileged: false,
   landlock: 7,
   namespaces: { tool: "unshare", path: "/usr/bin/unshare", mount: true, network: true, pid: true },
   namespacesMissing: undefined,
@@ -19,6 +21,7 @@ const MACHINE: Machine = {
 
 const PLACES: Places = {
   kind: (path) => (path === "/w" || path === "/tmp" ? "folder" : undefined),
+  owner: () => 1000,
   real: (path) => path,
   list: () => [],
   text: () => undefined,

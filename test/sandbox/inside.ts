@@ -35,6 +35,9 @@ export interface Setting {
   readonly machine: Machine;
 }
 
+/** The machine as that user finds it. */
+const as = (machine: Machine, user: number): Machine => ({ ...machine, uid: user, privileged: machine.privileged && user === 0 });
+
 const ORDINARY_UID = 54321;
 const BUN = realpathSync(process.execPath);
 const LAUNCH = new URL("../fixtures/launch.ts", import.meta.url).pathname;
@@ -46,8 +49,8 @@ const uids = uid === 0 && ordinaryUserCanRun() ? [0, ORDINARY_UID] : [uid];
 
 /** Every user and means that this machine has. */
 export const settings: readonly Setting[] = uids.flatMap((user) => [
-  ...(found.namespaces === undefined ? [] : [{ name: `${userName(user)}, namespaces`, uid: user, machine: found }]),
-  ...(found.landlock === 0 ? [] : [{ name: `${userName(user)}, Landlock alone`, uid: user, machine: bare }]),
+  ...(found.namespaces === undefined ? [] : [{ name: `${userName(user)}, namespaces`, uid: user, machine: as(found, user) }]),
+  ...(found.landlock === 0 ? [] : [{ name: `${userName(user)}, Landlock alone`, uid: user, machine: as(bare, user) }]),
 ]);
 if (found.namespaces === undefined) process.stderr.write(`not tried with namespaces: ${found.namespacesMissing}\n`);
 if (found.landlock === 0) process.stderr.write("not tried with Landlock alone: this kernel has none\n");
@@ -96,8 +99,8 @@ export class Stage implements Disposable {
     return path;
   }
 
-  plan(policy: SandboxPolicy = WORKSPACE_WRITE, more: Partial<PlanInput> = {}): SandboxPlan {
-    const input: PlanInput = {
+  input(policy: SandboxPolicy = WORKSPACE_WRITE): PlanInput {
+    return {
       state: { policy, cwd: this.workspace, origin: "default" },
       machine: this.#setting.machine,
       home: this.outside,
@@ -107,9 +110,11 @@ export class Stage implements Disposable {
       own: [],
       outside: currentNamespaces(),
       hostSockets: [],
-      ...more,
     };
-    return planSandbox(input, realPlaces);
+  }
+
+  plan(policy: SandboxPolicy = WORKSPACE_WRITE, more: Partial<PlanInput> = {}): SandboxPlan {
+    return planSandbox({ ...this.input(policy), ...more }, realPlaces);
   }
 
   /** Runs a script by Bash in the sandbox of a plan. */

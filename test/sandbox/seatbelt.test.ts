@@ -6,7 +6,8 @@ import { seatbeltFront, seatbeltProfile } from "../../src/sandbox/seatbelt.ts";
 const PLAN: SandboxPlan = {
   files: "restricted",
   network: "seatbelt",
-  namespaces: { mount: false, pid: false, network: false },
+  namespaces: { mount: false, pid: false, network: false, user: false },
+  capabilities: "none",
   outside: undefined,
   landlock: 0,
   writable: ['/Users/me/we "ird', "/private/tmp"],
