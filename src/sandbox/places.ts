@@ -1,0 +1,65 @@
+/** What planning needs to know of the file tree, behind an interface so that planning itself is a function of values. */
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+
+export type PlaceKind = "folder" | "file" | "link" | "socket" | "device" | "other";
+
+export interface Places {
+  /** What is at a path, links not followed; undefined where nothing is, or nothing can be seen. */
+  kind(path: string): PlaceKind | undefined;
+  /** The user id that owns what is at a path. */
+  owner(path: string): number | undefined;
+  /** The path with every link resolved, undefined where it leads nowhere. */
+  real(path: string): string | undefined;
+  /** Names in a folder; none where it cannot be read. */
+  list(path: string): readonly string[];
+  /** A small file's text, undefined where it cannot be read or is over 64 KiB. */
+  text(path: string): string | undefined;
+}
+
+const MAX_TEXT = 65536;
+
+export const realPlaces: Places = {
+  kind(path) {
+    const stat = attempt(() => lstatSync(path));
+    if (stat === undefined) return undefined;
+    if (stat.isDirectory()) return "folder";
+    if (stat.isFile()) return "file";
+    if (stat.isSymbolicLink()) return "link";
+    if (stat.isSocket()) return "socket";
+    return stat.isCharacterDevice() || stat.isBlockDevice() ? "device" : "other";
+  },
+  owner: (path) => attempt(() => lstatSync(path))?.uid,
+  real: (path) => attempt(() => realpathSync(path)),
+  list: (path) => attempt(() => readdirSync(path)) ?? [],
+  text: (path) => attempt(() => smallText(path)),
+};
+
+/** Opened without waiting: what claims to be a file may be a pipe by now, whose writer never comes. */
+function smallText(path: string): string | undefined {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const stat = fstatSync(fd);
+    return stat.isFile() && stat.size <= MAX_TEXT ? readFileSync(fd, "utf8") : undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A path that cannot be looked at is, for planning, not there: the sandboxed command has no more rights than this process. */
+function attempt<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether `path` is `folder` or beneath it; both absolute and resolved. */
+export function isWithin(path: string, folder: string): boolean {
+  return folder === "/" || path === folder || path.startsWith(`${folder}/`);
+}
+
+/** How many folders deep. */
+export function depth(path: string): number {
+  return path === "/" ? 0 : path.split("/").length - 1;
+}
