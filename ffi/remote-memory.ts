@@ -1,0 +1,101 @@
+/**
+ * Reading another process's memory: process_vm_readv(2), in blocks that are kept, so that a vector of small strings costs few calls.
+ *
+ * A reader is a snapshot that grows: each byte is read from the process once. It needs the right to ptrace the process.
+ */
+import { ERRNO, SystemError } from "./errors.ts";
+import { errno, i64, libc } from "./libc.ts";
+import { piece } from "./memory.ts";
+
+const c = libc({ process_vm_readv: { args: ["i32", "buffer", "u64", "buffer", "u64", "u64"], returns: i64 } });
+
+const PAGE = 4096;
+/** The first read near an address takes this much, later ones more. */
+const SMALL = 4 * PAGE;
+const LARGE = 64 * PAGE;
+const local = piece(16);
+const remote = piece(16);
+const buffer = piece(LARGE);
+/** User addresses on x86-64 and arm64 fit in 2^53; anything above is none of the process's own memory. */
+const HIGHEST = BigInt(Number.MAX_SAFE_INTEGER);
+/** arm64 ignores the top byte of an address (TBI). */
+const MASK = process.arch === "arm64" ? (1n << 56n) - 1n : (1n << 64n) - 1n;
+
+export class RemoteMemory {
+  readonly #pid: number;
+  /** Blocks by the address of each page in them. */
+  readonly #pages = new Map<number, { start: number; bytes: Uint8Array }>();
+  #reads = 0;
+
+  constructor(pid: number) {
+    this.#pid = pid;
+  }
+
+  /** A pointer out of a register. @throws SystemError with EFAULT where it cannot be one */
+  static address(pointer: bigint): number {
+    const untagged = pointer & MASK;
+    if (untagged > HIGHEST) throw new SystemError("process_vm_readv", ERRNO.EFAULT, "read a process's memory");
+    return Number(untagged);
+  }
+
+  /** What is readable from `address` on in its block: at least one byte. @throws SystemError; EFAULT where nothing is mapped */
+  #from(address: number): Uint8Array {
+    const page = address - (address % PAGE);
+    const known = this.#pages.get(page);
+    if (known !== undefined) return known.bytes.subarray(address - known.start);
+    const size = this.#reads++ < 4 ? SMALL : LARGE;
+    local.view.setBigUint64(0, buffer.address, true);
+    local.view.setBigUint64(8, BigInt(size), true);
+    remote.view.setBigUint64(0, BigInt(page), true);
+    remote.view.setBigUint64(8, BigInt(size), true);
+    const count = Number(c.process_vm_readv(this.#pid, local.bytes, 1n, remote.bytes, 1n, 0n));
+    if (count <= 0) throw new SystemError("process_vm_readv", count === 0 ? ERRNO.EFAULT : errno(), "read a process's memory");
+    const block = { start: page, bytes: buffer.bytes.slice(0, count) };
+    for (let at = page; at < page + count; at += PAGE) this.#pages.set(at, block);
+    return block.bytes.subarray(address - page);
+  }
+
+  /**
+   * The bytes of a NUL-terminated string, without the NUL.
+   * @throws RangeError where it is longer than `most`; SystemError where it cannot be read
+   */
+  cstring(address: number, most: number): Uint8Array {
+    const first = this.#from(address);
+    const end = first.indexOf(0);
+    if (end !== -1 && end <= most) return first.subarray(0, end);
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for (let bytes = first; ; bytes = this.#from(address + length)) {
+      const nul = bytes.indexOf(0);
+      const part = nul === -1 ? bytes : bytes.subarray(0, nul);
+      parts.push(part);
+      length += part.length;
+      if (length > most) throw new RangeError(`a string is longer than ${most} bytes`);
+      if (nul !== -1) return Buffer.concat(parts);
+    }
+  }
+
+  /** Exactly `length` bytes. @throws SystemError where they cannot all be read */
+  bytes(address: number, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    for (let at = 0; at < length; ) {
+      const part = this.#from(address + at).subarray(0, length - at);
+      out.set(part, at);
+      at += part.length;
+    }
+    return out;
+  }
+
+  /** The pointers of a NULL-terminated vector. @throws RangeError for more than `most`; SystemError */
+  pointers(address: number, most: number): number[] {
+    const out: number[] = [];
+    for (let at = address; ; at += 8) {
+      const here = this.#from(at);
+      const bytes = here.length >= 8 ? here : this.bytes(at, 8);
+      const value = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+      if (value === 0n) return out;
+      if (out.length >= most) throw new RangeError(`a vector has more than ${most} entries`);
+      out.push(RemoteMemory.address(value));
+    }
+  }
+}
