@@ -28,6 +28,7 @@ const c = libc({
   posix_spawn_file_actions_adddup2: { args: ["buffer", "i32", "i32"], returns: "i32" },
   posix_spawn_file_actions_addclose: { args: ["buffer", "i32"], returns: "i32" },
   posix_spawn_file_actions_addchdir_np: { args: ["buffer", "buffer"], returns: "i32" },
+  posix_spawn_file_actions_addfchdir_np: { args: ["buffer", "i32"], returns: "i32" },
   posix_spawnattr_init: { args: ["buffer"], returns: "i32" },
   posix_spawnattr_destroy: { args: ["buffer"], returns: "i32" },
   posix_spawnattr_setflags: { args: ["buffer", "i32"], returns: "i32" },
@@ -51,7 +52,8 @@ export interface SpawnOptions {
   readonly argv: readonly string[];
   /** Entries "NAME=value". */
   readonly env: readonly string[];
-  readonly cwd: string;
+  /** A path, or a descriptor of the folder, which nobody can swap meanwhile. */
+  readonly cwd: string | Fd;
   /** Which descriptor here becomes which number there; everything else is closed. */
   readonly fds: readonly { readonly from: Fd; readonly to: number }[];
   /** File creation mask; this process's where left out. */
@@ -75,12 +77,14 @@ export function spawn(options: SpawnOptions): Pid {
   must("posix_spawn_file_actions_init", c.posix_spawn_file_actions_init(actions.bytes));
   try {
     setSignals(arena, attributes, options.ignored);
-    must("addchdir", c.posix_spawn_file_actions_addchdir_np(actions.bytes, cstring(options.cwd)));
+    if (typeof options.cwd === "string") must("addchdir", c.posix_spawn_file_actions_addchdir_np(actions.bytes, cstring(options.cwd)));
+    else must("addfchdir", c.posix_spawn_file_actions_addfchdir_np(actions.bytes, options.cwd));
     placeDescriptors(actions, options.fds);
     const result = inherited(options, () =>
       c.posix_spawn(out, cstring(options.file), actions.bytes, attributes.bytes, argv.bytes, env.bytes),
     );
-    if (result !== 0) throw new SystemError("posix_spawn", result, `run ${options.file} in ${options.cwd}`);
+    if (result !== 0)
+      throw new SystemError("posix_spawn", result, `run ${options.file}${typeof options.cwd === "string" ? ` in ${options.cwd}` : ""}`);
   } finally {
     c.posix_spawn_file_actions_destroy(actions.bytes);
     c.posix_spawnattr_destroy(attributes.bytes);

@@ -1,0 +1,28 @@
+/**
+ * What becomes of an exec, and who says so.
+ *
+ * Run: inside the sandbox. Escalate: outside, by the server, with this program file and this environment, not those that the caller
+ * named. Deny: not at all, with a reason that the caller and the model are told.
+ */
+import type { ExecRequest } from "./request.ts";
+
+export type Decision =
+  /** `note` says why a rule that would have escalated it did not. */
+  | { readonly kind: "run"; readonly rule?: string | undefined; readonly note?: string | undefined }
+  | {
+      readonly kind: "escalate";
+      /** Absolute path of the file to run: the one that was judged, links resolved. */
+      readonly program: string;
+      /** Entries "NAME=value". */
+      readonly env: readonly string[];
+      /** The rule, or the approval, that allows it. */
+      readonly rule?: string | undefined;
+      /** What differs from what the caller asked for, as dropped variables. */
+      readonly note?: string | undefined;
+    }
+  | { readonly kind: "deny"; readonly reason: string; readonly rule?: string | undefined };
+
+export interface Policy {
+  /** Never rejects for what the request holds: whatever cannot be judged is a deny. The signal ends a question to the human. */
+  decide(request: ExecRequest, signal: AbortSignal): Decision | Promise<Decision>;
+}

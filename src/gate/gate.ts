@@ -1,0 +1,100 @@
+/**
+ * The gate: exec request → decision → outcome, for one shell call, on whichever interceptor the request came.
+ *
+ * Guarantees: an interceptor always gets a decision, a failing policy's being Deny; an escalated child runs the gate's own copy of the
+ * request, with the caller's descriptors, folder, umask and ignored signals, and ends with the caller or the call.
+ */
+import type { Fd } from "../../ffi/fd.ts";
+import { exitStatus } from "../../ffi/process.ts";
+import { type Running, SpawnRefused } from "../launcher/launcher-process.ts";
+import type { LauncherPool, Lease } from "../launcher/pool.ts";
+import { printable } from "../text/printable.ts";
+import { callerState, openCallerFolder } from "./caller.ts";
+import type { Decision, Policy } from "./decision.ts";
+import { GateRecord } from "./record.ts";
+import type { ExecRequest } from "./request.ts";
+
+export type Escalation = Extract<Decision, { kind: "escalate" }>;
+
+/** An escalated child while it runs. */
+export interface EscalatedChild {
+  /** Its exit status as a shell shows it. */
+  readonly status: Promise<number>;
+  signal(signal: number): void;
+  /** Ends it and its process group; for a caller that has gone. */
+  end(): void;
+}
+
+const REASON_LENGTH = 500;
+const SIGKILL = 9;
+
+export class Gate {
+  readonly record = new GateRecord();
+  readonly #policy: Policy;
+  readonly #outside: LauncherPool;
+  #lease: Promise<Lease> | undefined;
+
+  /** @param outside launchers without a sandbox, which start escalated children */
+  constructor(policy: Policy, outside: LauncherPool) {
+    this.#policy = policy;
+    this.#outside = outside;
+  }
+
+  async decide(request: ExecRequest, signal: AbortSignal): Promise<Decision> {
+    this.record.execs++;
+    const decision = await this.#judge(request, signal);
+    if (decision.kind === "deny") this.record.noteDenied(request, decision);
+    else if (decision.kind === "run") this.record.noteConfined(request, decision);
+    return decision;
+  }
+
+  async #judge(request: ExecRequest, signal: AbortSignal): Promise<Decision> {
+    try {
+      const decision = await this.#policy.decide(request, signal);
+      return decision.kind === "deny" ? { ...decision, reason: printable(decision.reason, REASON_LENGTH) } : decision;
+    } catch (error) {
+      return { kind: "deny", reason: printable(`the policy could not decide: ${String(error)}`, REASON_LENGTH) };
+    }
+  }
+
+  /**
+   * Starts the escalated child.
+   * @param fds the caller's descriptors here and the numbers they had there; still the interceptor's to close once this resolves
+   * @throws SpawnRefused where the program cannot be run, CallerError where the caller is not what it claims
+   */
+  async escalate(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<EscalatedChild> {
+    const { umask, ignored } = callerState(request.pid);
+    using folder = openCallerFolder(request.pid, request.cwd);
+    this.#lease ??= this.#outside.lease();
+    const { launcher } = await this.#lease;
+    const running = await launcher.spawn({
+      file: decision.program,
+      argv: request.argv,
+      env: decision.env,
+      cwd: folder.fd,
+      fds,
+      umask,
+      ignored: [...ignored],
+    });
+    return this.#child(request, decision, running);
+  }
+
+  #child(request: ExecRequest, decision: Escalation, running: Running): EscalatedChild {
+    const status = running.exited.then((exit) => {
+      const code = exitStatus(exit);
+      this.record.noteEscalated(request, decision, code);
+      return code;
+    });
+    status.catch(() => {}); // whoever waits for it is told
+    return { status, signal: (signal) => running.signal(signal), end: () => running.signal(SIGKILL, { group: true }) };
+  }
+
+  /** Ends every escalated child and what it left. @returns how many processes were killed */
+  async close(): Promise<number> {
+    const lease = await this.#lease?.catch(() => undefined);
+    this.#lease = undefined;
+    return lease === undefined ? 0 : lease.release();
+  }
+}
+
+export { SpawnRefused };

@@ -1,0 +1,36 @@
+/**
+ * Standing in for a program that runs outside: waits for its status and passes signals on.
+ *
+ * The answer is read on Bun's thread pool, so that the event loop is free to deliver signals meanwhile.
+ */
+import { read } from "node:fs";
+import { promisify } from "node:util";
+import type { Fd } from "../../../ffi/fd.ts";
+import { SIGNALS } from "../../../ffi/signals.ts";
+import { BlockingChannel } from "../../wire/blocking-channel.ts";
+import { FrameDecoder } from "../../wire/codec.ts";
+import { encodeSignal, parseResult } from "./protocol.ts";
+
+const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+
+/**
+ * @param forward whether the server understands signals; without, one ends the helper, and the server sees it go
+ * @returns the program's exit status. Where the server dies, 128 + SIGKILL: the program died with it.
+ */
+export async function awaitResult(session: Fd, forward: boolean): Promise<number> {
+  if (forward) {
+    const channel = new BlockingChannel(session);
+    for (const name of FORWARDED) process.on(name, () => channel.send(encodeSignal(SIGNALS[name] ?? 0)));
+  }
+  const decoder = new FrameDecoder();
+  const buffer = Buffer.alloc(4096);
+  for (;;) {
+    const frame = decoder.next();
+    if (frame !== undefined) return parseResult(frame.value);
+    const { bytesRead } = await readSome(session, buffer, 0, buffer.length, null);
+    if (bytesRead === 0) return 128 + (SIGNALS["SIGKILL"] ?? 9);
+    decoder.push(Buffer.from(buffer.subarray(0, bytesRead)));
+  }
+}
+
+const readSome = promisify(read);

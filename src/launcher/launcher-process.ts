@@ -1,0 +1,215 @@
+/**
+ * The server's side of one launcher: starts it, asks it to start programs, hears how they end, sweeps and closes it.
+ *
+ * Guarantees: every request settles, at the latest when the launcher is gone; `dispose` ends the launcher and with it all that it
+ * started. A launcher that died fails what runs on it with a message that says so; it is never reused.
+ */
+import { asFd, closeAll, type Fd, openNull } from "../../ffi/fd.ts";
+import { POLLIN } from "../../ffi/poll-layout.ts";
+import { poller } from "../../ffi/poller.ts";
+import { type Exit, kill, openPidfd, type Pid, reap } from "../../ffi/process.ts";
+import { SIGNALS } from "../../ffi/signals.ts";
+import { socketPair } from "../../ffi/socket.ts";
+import { spawn } from "../../ffi/spawn.ts";
+import { Channel } from "../wire/channel.ts";
+import { CONTROL_FD, type FromLauncher, MAX_SPAWN_FDS, type SpawnMessage, type ToLauncher } from "./protocol.ts";
+
+export class LauncherError extends Error {
+  override readonly name = "LauncherError";
+}
+
+/** The system refused to start a program: what a shell would be told by execve. */
+export class SpawnRefused extends Error {
+  override readonly name = "SpawnRefused";
+  readonly code: string;
+  readonly errno: number;
+  constructor(message: string, code: string, errno: number) {
+    super(message);
+    this.code = code;
+    this.errno = errno;
+  }
+}
+
+export interface Program extends Omit<SpawnMessage, "type" | "id" | "fds" | "cwd"> {
+  /** A path, or a descriptor of the folder. */
+  readonly cwd: string | Fd;
+  readonly fds: readonly { readonly from: Fd; readonly to: number }[];
+}
+
+/** A program that a launcher started. */
+export interface Running {
+  /** How it ended; rejects with LauncherError where the launcher died first. */
+  readonly exited: Promise<Exit>;
+  signal(signal: number, options?: { group?: boolean }): void;
+}
+
+export interface LauncherOptions {
+  /** argv that starts a launcher; argv[0] is the program's path. */
+  readonly command: readonly string[];
+  readonly env: readonly string[];
+  readonly openFiles: bigint;
+}
+
+export class LauncherProcess implements Disposable {
+  readonly #channel: Channel;
+  readonly #pid: Pid;
+  readonly #pending = new Map<number, PromiseWithResolvers<void>>();
+  readonly #running = new Map<number, PromiseWithResolvers<Exit>>();
+  #swept: PromiseWithResolvers<number> | undefined;
+  #ready = Promise.withResolvers<void>();
+  #nextId = 1;
+  #dead: LauncherError | undefined;
+
+  private constructor(channel: Channel, pid: Pid) {
+    this.#channel = channel;
+    this.#pid = pid;
+    void this.#listen();
+  }
+
+  /** Starts one and waits until it is ready. @throws LauncherError with its own words where it could not restrict itself */
+  static async start(options: LauncherOptions): Promise<LauncherProcess> {
+    const [ours, theirs] = socketPair("stream");
+    using _theirs = theirs;
+    const [file] = options.command;
+    if (file === undefined) throw new LauncherError("no launcher command");
+    using nothing = openNull();
+    const pid = spawn({
+      file,
+      argv: options.command,
+      env: options.env,
+      cwd: "/",
+      fds: [
+        { from: nothing.fd, to: 0 },
+        { from: nothing.fd, to: 1 },
+        { from: asFd(2), to: 2 },
+        { from: theirs.fd, to: CONTROL_FD },
+      ],
+    });
+    const launcher = new LauncherProcess(new Channel(ours, { maxFds: 1 }), pid);
+    try {
+      await launcher.#send({ type: "configure", openFiles: String(options.openFiles) });
+      await launcher.#ready.promise;
+      return launcher;
+    } catch (error) {
+      launcher[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** False once it has died or was closed. */
+  get alive(): boolean {
+    return this.#dead === undefined;
+  }
+
+  /**
+   * Starts a program.
+   * @throws SpawnRefused with execve's errno, or LauncherError
+   */
+  async spawn(program: Program): Promise<Running> {
+    if (this.#dead !== undefined) throw this.#dead;
+    if (program.fds.length > MAX_SPAWN_FDS) throw new SpawnRefused(`more than ${MAX_SPAWN_FDS} open descriptors`, "E2BIG", 7);
+    const id = this.#nextId++;
+    const spawned = Promise.withResolvers<void>();
+    const exited = Promise.withResolvers<Exit>();
+    exited.promise.catch(() => {}); // whoever awaits it is told; nobody need
+    this.#pending.set(id, spawned);
+    this.#running.set(id, exited);
+    const { fds, cwd, ...rest } = program;
+    const attached = fds.map(({ from }) => from);
+    const message: SpawnMessage = { type: "spawn", id, ...rest, fds: fds.map(({ to }) => to) };
+    try {
+      if (typeof cwd === "string") await this.#send({ ...message, cwd }, attached);
+      else await this.#send(message, [...attached, cwd]);
+      await spawned.promise;
+    } catch (error) {
+      this.#pending.delete(id);
+      this.#running.delete(id);
+      throw error;
+    }
+    return {
+      exited: exited.promise,
+      signal: (signal, { group = false } = {}) => {
+        if (this.#running.has(id)) void this.#send({ type: "signal", id, signal, group }).catch(() => {}); // a dead launcher has ended it
+      },
+    };
+  }
+
+  /** Kills everything that it started and that still runs. @returns how many processes */
+  async sweep(): Promise<number> {
+    if (this.#dead !== undefined) throw this.#dead;
+    this.#swept ??= Promise.withResolvers<number>();
+    const { promise } = this.#swept;
+    await this.#send({ type: "sweep" });
+    return promise;
+  }
+
+  async #send(message: ToLauncher, fds: readonly Fd[] = []): Promise<void> {
+    try {
+      await this.#channel.send(message, fds);
+    } catch (cause) {
+      throw this.#dead ?? new LauncherError("the launcher does not answer", { cause });
+    }
+  }
+
+  async #listen(): Promise<void> {
+    try {
+      for (let message = await this.#channel.receive(); message !== undefined; message = await this.#channel.receive()) {
+        closeAll(message.fds);
+        this.#handle(message.value as FromLauncher);
+      }
+      this.#die(new LauncherError("the launcher ended; what ran on it was killed"));
+    } catch (cause) {
+      this.#die(new LauncherError("the connection to the launcher failed", { cause }));
+    }
+  }
+
+  #handle(message: FromLauncher): void {
+    switch (message.type) {
+      case "ready":
+        return this.#ready.resolve();
+      case "failed":
+        return this.#die(new LauncherError(message.message));
+      case "spawned":
+        return this.#pending.get(message.id)?.resolve();
+      case "refused":
+        return this.#pending.get(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
+      case "exited":
+        this.#running.get(message.id)?.resolve(message.signal === undefined ? { code: message.code } : { signal: message.signal });
+        this.#running.delete(message.id);
+        return;
+      case "swept":
+        this.#swept?.resolve(message.killed);
+        this.#swept = undefined;
+    }
+  }
+
+  #die(reason: LauncherError): void {
+    if (this.#dead !== undefined) return;
+    this.#dead = reason;
+    this.#ready.promise.catch(() => {});
+    this.#ready.reject(reason);
+    for (const waiting of [...this.#pending.values(), ...this.#running.values()]) waiting.reject(reason);
+    this.#swept?.promise.catch(() => {});
+    this.#swept?.reject(reason);
+    this.#channel[Symbol.dispose]();
+    void this.#bury();
+  }
+
+  /** The closed socket makes it sweep and exit; it is reaped then, and killed if it does not go. */
+  async #bury(): Promise<void> {
+    using pidfd = openPidfd(this.#pid);
+    const patience = AbortSignal.timeout(BURIAL_MS);
+    await poller.wait(pidfd.fd, POLLIN, patience).catch(() => {
+      kill(this.#pid, SIGNALS["SIGKILL"] ?? 9);
+      return poller.wait(pidfd.fd, POLLIN);
+    });
+    reap(this.#pid);
+  }
+
+  [Symbol.dispose](): void {
+    this.#die(new LauncherError("the launcher was closed"));
+  }
+}
+
+/** A launcher takes up to five seconds for its last sweep. */
+const BURIAL_MS = 7000;

@@ -1,0 +1,156 @@
+/**
+ * The launcher: a process that starts programs for the server and ends whatever they leave behind.
+ *
+ * One thread that blocks in poll(2) on the server's socket and on what it started. It restricts itself once (src/sandbox) and
+ * everything it starts inherits that. It adopts orphans, so that a sweep finds every descendant; when the server is gone it sweeps and
+ * exits. Loaded before anything heavy: no citty, consola, zod or SDK here.
+ */
+import { SystemError } from "../../ffi/errors.ts";
+import { asFd, closeAll, type Fd, type OwnedFd, setCloseOnExec } from "../../ffi/fd.ts";
+import { poll } from "../../ffi/poll.ts";
+import { POLLIN } from "../../ffi/poll-layout.ts";
+import { adoptOrphans, type Exit, kill, openPidfd, type Pid } from "../../ffi/process.ts";
+import { spawn } from "../../ffi/spawn.ts";
+import { BlockingChannel } from "../wire/blocking-channel.ts";
+import { killDescendants, reapAll } from "./descendants.ts";
+import { restoreOpenFiles, restoreSignals } from "./process-state.ts";
+import { CONTROL_FD, type ConfigureMessage, type FromLauncher, type SpawnMessage, type ToLauncher } from "./protocol.ts";
+
+interface Child {
+  readonly id: number;
+  readonly pidfd: OwnedFd;
+}
+
+/** How often orphans are reaped while nothing else happens. */
+const REAP_EVERY_MS = 1000;
+
+/** Serves until the server closes its end. */
+export function runLauncher(): void {
+  const control = asFd(CONTROL_FD);
+  setCloseOnExec(control, true);
+  new Launcher(control).run();
+}
+
+class Launcher {
+  readonly #control: Fd;
+  readonly #channel: BlockingChannel;
+  readonly #children = new Map<Pid, Child>();
+  #serving = true;
+
+  constructor(control: Fd) {
+    this.#control = control;
+    this.#channel = new BlockingChannel(control);
+  }
+
+  run(): void {
+    try {
+      while (this.#serving) this.#step();
+    } finally {
+      killDescendants();
+    }
+  }
+
+  #step(): void {
+    const children = [...this.#children.values()];
+    const interests = [{ fd: this.#control, events: POLLIN }, ...children.map(({ pidfd }) => ({ fd: pidfd.fd, events: POLLIN }))];
+    const [control = 0, ...ended] = poll(interests, this.#children.size > 0 ? REAP_EVERY_MS : -1);
+    if (ended.some((events) => events !== 0) || control === 0) this.#reap();
+    if (control !== 0) this.#receive();
+  }
+
+  #receive(): void {
+    const message = this.#channel.receive();
+    if (message === undefined) {
+      this.#serving = false;
+      return;
+    }
+    try {
+      this.#handle(message.value as ToLauncher, message.fds);
+    } finally {
+      closeAll(message.fds);
+    }
+  }
+
+  #handle(message: ToLauncher, fds: readonly OwnedFd[]): void {
+    switch (message.type) {
+      case "configure":
+        return this.#configure(message);
+      case "spawn":
+        return this.#spawn(message, fds);
+      case "signal":
+        return this.#signal(message.id, message.signal, message.group);
+      case "sweep":
+        return this.#sweep();
+    }
+  }
+
+  #configure(message: ConfigureMessage): void {
+    try {
+      restoreSignals(undefined);
+      restoreOpenFiles(BigInt(message.openFiles));
+      adoptOrphans();
+      this.#send({ type: "ready" });
+    } catch (error) {
+      this.#send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+      this.#serving = false;
+    }
+  }
+
+  #spawn(message: SpawnMessage, fds: readonly OwnedFd[]): void {
+    try {
+      const folder = message.cwd === undefined ? fds.at(-1)?.fd : message.cwd;
+      const expected = message.fds.length + (message.cwd === undefined ? 1 : 0);
+      if (folder === undefined || fds.length !== expected) throw new Error(`${fds.length} descriptors came where ${expected} belong`);
+      const pid = spawn({
+        ...message,
+        cwd: folder,
+        fds: message.fds.map((to, i) => ({ from: fds[i]?.fd ?? asFd(0), to })),
+        ignored: new Set(message.ignored),
+      });
+      this.#children.set(pid, { id: message.id, pidfd: openPidfd(pid) });
+      this.#send({ type: "spawned", id: message.id });
+    } catch (error) {
+      const { code, errno } = error instanceof SystemError ? error : { code: "EINVAL", errno: 22 };
+      this.#send({ type: "refused", id: message.id, code, errno, message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #signal(id: number, signal: number, group: boolean): void {
+    // Not reaped yet, so the number still means this child.
+    for (const [pid, child] of this.#children) if (child.id === id) kill(group ? -pid : pid, signal);
+  }
+
+  #reap(): void {
+    const ended = new Map<Pid, Exit>();
+    reapAll(ended);
+    this.#report(ended);
+  }
+
+  #sweep(): void {
+    const before = new Map<Pid, Exit>();
+    reapAll(before);
+    this.#report(before);
+    const swept = killDescendants();
+    this.#report(swept.ended);
+    if (!swept.complete) {
+      this.#send({ type: "failed", message: "something that was started does not end, even when killed" });
+      this.#serving = false;
+      return;
+    }
+    this.#send({ type: "swept", killed: swept.ended.size });
+  }
+
+  #report(ended: ReadonlyMap<Pid, Exit>): void {
+    for (const [pid, exit] of ended) {
+      const child = this.#children.get(pid);
+      if (child === undefined) continue;
+      this.#children.delete(pid);
+      child.pidfd.close();
+      this.#send({ type: "exited", id: child.id, ...exit });
+    }
+  }
+
+  #send(message: FromLauncher): void {
+    this.#channel.send(message);
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The MCP server on stdin and stdout.
+ *
+ * Guarantees: nothing but JSON-RPC on stdout; calls run side by side; a cancelled call is killed; bad input is a result with isError;
+ * when stdin ends, or the client is gone, whatever runs is killed and this returns.
+ */
+import { Server } from "@modelcontextprotocol/sdk/server/index.js";
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
+import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
+import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/cfworker-provider.js";
+import type { Assembly } from "../assemble.ts";
+import { log } from "../log.ts";
+import { VERSION } from "../version.ts";
+import { ProgressReporter } from "./progress.ts";
+import { parseCall, resultContent, shellTool } from "./shell-tool.ts";
+import { INSTRUCTIONS } from "./texts.ts";
+
+type ProgressSender = (progress: number, message: string) => void;
+
+export async function serveMcp(parts: Assembly): Promise<void> {
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  const server = new Server(
+    { name: "execgate", title: "execgate", version: VERSION },
+    { capabilities: { tools: {} }, instructions: INSTRUCTIONS, jsonSchemaValidator: new CfWorkerJsonSchemaValidator() },
+  );
+
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [shellTool()] }));
+
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
+    if (params.name !== "shell") throw new McpError(ErrorCode.InvalidParams, `there is no tool ${params.name}; the tool is shell`);
+    const token = params._meta?.progressToken;
+    const send: ProgressSender | undefined =
+      token === undefined
+        ? undefined
+        : (progress, message) => {
+            extra
+              .sendNotification({ method: "notifications/progress", params: { progressToken: token, progress, message } })
+              .catch((error) => log.debug(`progress was not sent: ${String(error)}`));
+          };
+    const call = callShell(parts, params.arguments, AbortSignal.any([extra.signal, closing.signal]), send);
+    running.add(call);
+    return call.finally(() => running.delete(call));
+  });
+
+  server.oninitialized = () => parts.warm();
+  server.onerror = (error) => log.warn(`MCP: ${error.message}`);
+
+  const ended = clientGone();
+  await server.connect(new StdioServerTransport());
+  await ended;
+  closing.abort(new Error("the client has gone"));
+  await Promise.allSettled(running);
+  await server.close();
+}
+
+async function callShell(parts: Assembly, args: unknown, signal: AbortSignal, send: ProgressSender | undefined) {
+  const call = parseCall(args);
+  if (typeof call === "string") return failure(call);
+  using reporter = send === undefined ? undefined : new ProgressReporter(send);
+  try {
+    return resultContent(await parts.shell.run(call, signal, reporter && ((progress) => reporter.watch(progress))));
+  } catch (error) {
+    if (signal.aborted) throw error; // nobody waits for it
+    return failure(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** What the model is told when there is no result. */
+const failure = (text: string) => ({ content: [{ type: "text" as const, text }], isError: true });
+
+/** Resolves when stdin ends, stdout breaks, or a signal asks this process to end. The SDK's transport notices none of these. */
+function clientGone(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.stdin.once("end", resolve);
+  process.stdin.once("close", resolve);
+  process.stdout.once("error", () => resolve());
+  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(name, () => resolve());
+  return promise;
+}

@@ -1,0 +1,62 @@
+/** The tool `shell`: its input, its output, its hints. */
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import type { ShellResult } from "../shell/result.ts";
+import { DEFAULT_TIMEOUT_MS, type ShellCall } from "../shell/shell.ts";
+import { DESCRIPTION, TITLE } from "./texts.ts";
+
+/** A day: longer is a mistake in the unit. */
+const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000;
+
+const input = z.strictObject({
+  command: z.string().min(1).describe("What Bash is to run"),
+  workdir: z.string().refine(isAbsolute, "must be an absolute path").optional().describe("Absolute path of the folder to run in"),
+  timeout_ms: z.int().min(1).max(MAX_TIMEOUT_MS).optional().describe(`Time limit in milliseconds (default ${DEFAULT_TIMEOUT_MS})`),
+  login: z.boolean().optional().describe("Run Bash as a login shell, which reads the user's profile (default true)"),
+});
+
+const entry = { command: z.string(), rule: z.string().optional() };
+const output = z.object({
+  exit_code: z.int().describe("Bash's exit status; 128+n where signal n ended it, 137 after a time-out"),
+  output: z.string().describe("stdout and stderr, in the order they were written"),
+  duration: z.object({ secs: z.int(), nanos: z.int() }),
+  timed_out: z.boolean(),
+  truncated: z.int().describe("Bytes left out of the middle of output"),
+  escalated: z
+    .array(z.object({ ...entry, exit_code: z.int(), note: z.string().optional() }))
+    .describe("Programs that ran outside the sandbox"),
+  denied: z.array(z.object({ ...entry, reason: z.string() })).describe("Programs that were refused"),
+  confined: z.array(z.object({ ...entry, reason: z.string() })).describe("Programs that a rule would let out, and that ran inside"),
+  killed: z.int().describe("Processes that still ran when the command had ended, and were killed"),
+});
+
+/** As tools/list shows it. */
+export function shellTool() {
+  return {
+    name: "shell",
+    title: TITLE,
+    description: DESCRIPTION,
+    inputSchema: objectSchema(input),
+    outputSchema: objectSchema(output),
+    annotations: { title: TITLE, readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  };
+}
+
+/** @returns the call, or what is wrong with the arguments */
+export function parseCall(args: unknown): ShellCall | string {
+  const parsed = input.safeParse(args ?? {});
+  if (!parsed.success) return parsed.error.issues.map(({ path, message }) => `${path.join(".") || "arguments"}: ${message}`).join("; ");
+  const { command, workdir, timeout_ms, login } = parsed.data;
+  if (command.includes("\0")) return "command: must not contain a NUL";
+  return { command, workdir: workdir ?? process.cwd(), timeoutMs: timeout_ms ?? DEFAULT_TIMEOUT_MS, login: login ?? true };
+}
+
+/** The result as content, twice: structured, and the same as text for clients that show text. */
+export function resultContent(result: ShellResult) {
+  return { content: [{ type: "text" as const, text: JSON.stringify(result) }], structuredContent: { ...result } };
+}
+
+function objectSchema(schema: z.ZodType) {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema);
+  return { ...rest, type: "object" as const };
+}

@@ -1,0 +1,67 @@
+/**
+ * Reads a call's output pipe as fast as it comes, so that no command waits for us, and no call for another: after a bounded number of
+ * reads it lets the event loop turn.
+ */
+import { type OwnedFd, readInto, setNonBlocking } from "../../ffi/fd.ts";
+import { POLLIN } from "../../ffi/poll-layout.ts";
+import { poller } from "../../ffi/poller.ts";
+import type { OutputWindow } from "./output-window.ts";
+
+const READ_BYTES = 256 * 1024;
+const READS_A_TURN = 8;
+
+export class OutputReader implements AsyncDisposable {
+  readonly #pipe: OwnedFd;
+  readonly #window: OutputWindow;
+  readonly #stopping = new AbortController();
+  readonly #reading: Promise<void>;
+  readonly #buffer = new Uint8Array(new ArrayBuffer(READ_BYTES));
+
+  /** Takes over the read end of a pipe; its open file is ours alone, so it may be made non-blocking. */
+  constructor(pipe: OwnedFd, window: OutputWindow) {
+    this.#pipe = pipe;
+    this.#window = window;
+    setNonBlocking(pipe.fd, true);
+    this.#reading = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const state = this.#drain(READS_A_TURN);
+      if (state === "end") return;
+      if (state === "empty")
+        await poller.wait(this.#pipe.fd, POLLIN, signal).catch(() => {}); // aborted: the loop ends
+      else await new Promise((turn) => setImmediate(turn));
+    }
+  }
+
+  #drain(reads: number): "end" | "empty" | "more" {
+    for (let i = 0; i < reads; i++) {
+      const count = readInto(this.#pipe.fd, this.#buffer, "read the command's output");
+      if (count === "again") return "empty";
+      if (count === 0) return "end";
+      this.#window.push(this.#buffer.subarray(0, count));
+    }
+    return "more";
+  }
+
+  /**
+   * Takes what is still in the pipe and stops. Called when everything that could write has ended; if something lives on all the same
+   * (it could not be killed), what the pipe holds now is the end.
+   */
+  async finish(): Promise<void> {
+    this.#stopping.abort();
+    await this.#reading;
+    this.#drain(LAST_READS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#reading;
+    this.#pipe.close();
+  }
+}
+
+/** More than any pipe holds (/proc/sys/fs/pipe-max-size is 1 MiB). */
+const LAST_READS = 64;

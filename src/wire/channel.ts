@@ -1,0 +1,88 @@
+/**
+ * Frames over a stream socket on the event loop: the server's side of an escalate session and of a launcher.
+ *
+ * Guarantees: sends keep their order and never block the thread; a receive ends by a message, the end, an error or its signal;
+ * `dispose` closes the socket and every descriptor that nobody took.
+ */
+import { closeAll, type Fd, type OwnedFd } from "../../ffi/fd.ts";
+import { POLLIN, POLLOUT } from "../../ffi/poll-layout.ts";
+import { poller } from "../../ffi/poller.ts";
+import { receiveMessage, sendMessage } from "../../ffi/socket.ts";
+import type { Message } from "./blocking-channel.ts";
+import { encodeFrame, FrameDecoder, WireError } from "./codec.ts";
+
+const RECEIVE_BYTES = 64 * 1024;
+
+export interface ChannelOptions {
+  /** More descriptors than this with one frame is an error. */
+  readonly maxFds: number;
+}
+
+export class Channel implements Disposable {
+  readonly #socket: OwnedFd;
+  readonly #maxFds: number;
+  readonly #decoder = new FrameDecoder();
+  readonly #closing = new AbortController();
+  #fds: OwnedFd[] = [];
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor(socket: OwnedFd, options: ChannelOptions) {
+    this.#socket = socket;
+    this.#maxFds = options.maxFds;
+  }
+
+  /**
+   * Sends one frame after those before it. The descriptors must stay open until this resolves.
+   * @throws SystemError (EPIPE where the peer has gone), or the signal's reason
+   */
+  send(value: unknown, fds: readonly Fd[] = [], signal?: AbortSignal): Promise<void> {
+    const frame = encodeFrame(value);
+    const ended = this.#sending.then(() => this.#sendNow(frame, fds, signal));
+    this.#sending = ended.catch(() => {}); // reported to this frame's caller; the next one meets the same socket
+    return ended;
+  }
+
+  async #sendNow(frame: Uint8Array, fds: readonly Fd[], signal?: AbortSignal): Promise<void> {
+    for (let sent = 0; sent < frame.length; ) {
+      const count = sendMessage(this.#socket.fd, frame.subarray(sent), { fds: sent === 0 ? fds : [], nonBlocking: true });
+      if (count === "again") await poller.wait(this.#socket.fd, POLLOUT, this.#ending(signal));
+      else sent += count;
+    }
+  }
+
+  /** @returns undefined at the end of the stream. @throws WireError, SystemError, or the signal's reason. */
+  async receive(signal?: AbortSignal): Promise<Message | undefined> {
+    for (;;) {
+      const frame = this.#decoder.next();
+      if (frame !== undefined) {
+        const message = { value: frame.value, fds: this.#fds };
+        this.#fds = [];
+        return message;
+      }
+      const buffer = new Uint8Array(new ArrayBuffer(RECEIVE_BYTES));
+      const received = receiveMessage(this.#socket.fd, buffer, { nonBlocking: true });
+      if (received === "again") {
+        await poller.wait(this.#socket.fd, POLLIN, this.#ending(signal));
+        continue;
+      }
+      this.#fds.push(...received.fds);
+      if (this.#fds.length > this.#maxFds) throw new WireError(`a message carries more than ${this.#maxFds} descriptors`);
+      if (received.count === 0) {
+        if (this.#decoder.partial) throw new WireError("the peer left in the middle of a message");
+        return undefined;
+      }
+      this.#decoder.push(buffer.subarray(0, received.count));
+    }
+  }
+
+  #ending(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#closing.abort(new WireError("the channel was closed"));
+    closeAll(this.#fds);
+    this.#fds = [];
+    this.#socket.close();
+  }
+}
