@@ -1,5 +1,5 @@
 /**
- * A process that waits in its exec, as the main thread sees it: what the program that runs outside in its place is to be given.
+ * A process that waits in its exec, as the main thread sees it: the descriptors that a program run outside in its place is to be given.
  *
  * Guarantees: the descriptors are the caller's own (a pidfd never means a later process of the same number), close-on-exec here and
  * owned by whoever asked for them.
@@ -8,7 +8,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { closeAll, OwnedFd } from "../../../ffi/fd.ts";
 import { descriptorOf } from "../../../ffi/pidfd.ts";
 import { signalPidfd } from "../../../ffi/process.ts";
-import { ignoredSignals } from "../../../ffi/signals.ts";
 
 const O_CLOEXEC = 0o2000000;
 
@@ -44,14 +43,6 @@ export class Caller implements Disposable {
       closeAll(out.map(({ from }) => from));
       throw error;
     }
-  }
-
-  /** Its file creation mask and the signals it ignores. @throws Error where it is gone */
-  inheritance(): { umask: number | undefined; ignored: Set<number> } {
-    const umask = /^Umask:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${this.tid}/status`, "latin1"))?.[1];
-    const ignored = ignoredSignals(this.tid) ?? new Set<number>();
-    this.#mustLive();
-    return { umask: umask === undefined ? undefined : Number.parseInt(umask, 8), ignored };
   }
 
   #mustLive(): void {

@@ -8,9 +8,11 @@ import { ERRNO } from "../../../ffi/errors.ts";
 import { duplicate, OwnedFd } from "../../../ffi/fd.ts";
 import { openThread } from "../../../ffi/pidfd.ts";
 import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
+import type { ExecRequest } from "../../gate/request.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { complain } from "./complain.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
+import type { Image } from "./image.ts";
 import { type Reading, readNotification, readVector } from "./notification.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
 import type { Tracees } from "./tracees.ts";
@@ -18,7 +20,10 @@ import { differs } from "./verify.ts";
 
 type Exec = Extract<Reading, { kind: "exec" }>;
 /** What is needed to let one go on, or to say what became of it. */
-type Judged = Pick<Exec, "request" | "image">;
+interface Judged {
+  readonly request: ExecRequest;
+  readonly image?: Image | undefined;
+}
 
 /** What all sessions of the thread share. */
 export interface Shared {
@@ -192,7 +197,7 @@ export class Session {
     this.#note(judged, "run");
   }
 
-  #deny(id: bigint, tid: number, judged: Partial<Judged> & Pick<Judged, "request">, reason: string | undefined): void {
+  #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined): void {
     const { ioctls, tracees } = this.#shared;
     using pidfd = openThread(tid, judged.request.pid);
     if (pidfd === undefined) return;
@@ -201,7 +206,7 @@ export class Session {
     this.#note(judged, "deny", reason);
   }
 
-  #note({ request }: Pick<Judged, "request">, decision: Note["decision"], reason?: string): void {
+  #note({ request }: Judged, decision: Note["decision"], reason?: string): void {
     const refused = decision === "deny" || decision === "killed";
     if (!refused && !this.#config.observe) return;
     const { pid, file, argv, cwd } = request;

@@ -4,22 +4,23 @@
  * Guarantees: the program gets the request as it was read, and the caller's own inheritable descriptors, umask and ignored signals;
  * when the caller ends first, the program's process group is killed. Nothing stays open afterwards.
  */
-import { SystemError } from "../../../ffi/errors.ts";
-import { closeAll } from "../../../ffi/fd.ts";
-import { POLLIN } from "../../../ffi/poll-layout.ts";
-import { poller } from "../../../ffi/poller.ts";
-import { exitStatus, kill, openPidfd, reap } from "../../../ffi/process.ts";
-import { spawn } from "../../../ffi/spawn.ts";
-import type { ExecRequest } from "../../gate/request.ts";
-import type { Caller } from "./caller.ts";
-import type { Outcome } from "./protocol.ts";
+import { SystemError } from "../../ffi/errors.ts";
+import { closeAll } from "../../ffi/fd.ts";
+import { POLLIN } from "../../ffi/poll-layout.ts";
+import { poller } from "../../ffi/poller.ts";
+import { exitStatus, kill, openPidfd, reap } from "../../ffi/process.ts";
+import { spawn } from "../../ffi/spawn.ts";
+import { callerState } from "../../src/gate/caller.ts";
+import type { ExecRequest } from "../../src/gate/request.ts";
+import type { Caller } from "../../src/intercept/seccomp/caller.ts";
+import type { Outcome } from "../../src/intercept/seccomp/protocol.ts";
 
 const SIGKILL = 9;
 
 /** @param env the program's environment, entries "NAME=value": never the caller's own */
 export async function runOutside(request: ExecRequest, caller: Caller, env: readonly string[], signal: AbortSignal): Promise<Outcome> {
   const descriptors = caller.descriptors();
-  const { umask, ignored } = caller.inheritance();
+  const { umask, ignored } = callerState(request.pid);
   let pid: ReturnType<typeof spawn>;
   try {
     const fds = descriptors.map(({ from, to }) => ({ from: from.fd, to }));
