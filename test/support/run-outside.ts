@@ -24,7 +24,7 @@ export async function runOutside(request: ExecRequest, caller: Caller, env: read
   let pid: ReturnType<typeof spawn>;
   try {
     const fds = descriptors.map(({ from, to }) => ({ from: from.fd, to }));
-    pid = spawn({ file: request.file, argv: request.argv, env, cwd: request.cwd, fds, umask, ignored });
+    pid = spawn({ file: request.resolved ?? request.file, argv: request.argv, env, cwd: request.cwd, fds, umask, ignored });
   } catch (error) {
     if (error instanceof SystemError && error.call === "posix_spawn") return { kind: "failed", errno: error.errno };
     throw error;
