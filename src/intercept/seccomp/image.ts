@@ -4,7 +4,7 @@
  * Mirrors fs/binfmt_script.c, so that the checked and the executed image can be compared (verify.ts), and so that rules about a
  * program also hold where a script names it as its interpreter.
  */
-import { fstatSync } from "node:fs";
+import { type BigIntStats, fstatSync } from "node:fs";
 import { decodeBytes } from "../../../ffi/bytes.ts";
 import { ERRNO } from "../../../ffi/errors.ts";
 import { type Fd, readInto } from "../../../ffi/fd.ts";
@@ -35,13 +35,12 @@ const S_IFMT = 0o170000n;
 const S_IFREG = 0o100000n;
 
 /** @returns undefined for what can be executed, else why not: errno */
-export function cannotRun(place: Fd): number | undefined {
-  const { mode } = fstatSync(place, { bigint: true });
+export function cannotRun({ mode }: BigIntStats): number | undefined {
   return (mode & S_IFMT) === S_IFREG && (mode & 0o111n) !== 0n ? undefined : ERRNO.EACCES;
 }
 
 /**
- * @param place the file (O_PATH)
+ * @param place the file (O_PATH), and which one it is
  * @param name what the kernel calls it when it passes it to an interpreter
  * @param cwd magic path of the folder that relative interpreters start from
  * @returns the image, or the errno with which the kernel will refuse a script
@@ -49,13 +48,14 @@ export function cannotRun(place: Fd): number | undefined {
 export function imageOf(
   who: Who,
   place: Fd,
+  file: FileId,
   name: string,
   argv: readonly string[],
   cwd: string,
   cwdPath: string | undefined,
 ): Image | number {
   const interpreters: Interpreter[] = [];
-  let id: FileId = fstatSync(place, { bigint: true });
+  let id = file;
   let line = shebang(place);
   let args = argv.length === 0 ? [""] : argv; // Linux 5.18: argv is never empty
   let called = name;
@@ -66,11 +66,12 @@ export function imageOf(
     const found = find(who, line.interpreter, cwd, cwdPath);
     if (typeof found === "number") return found;
     using next = found;
-    const refused = cannotRun(next.fd);
+    const stat = fstatSync(next.fd, { bigint: true });
+    const refused = cannotRun(stat);
     if (refused !== undefined) return refused;
-    const file = called.startsWith("/") || cwdPath === undefined ? called : `${cwdPath}/${called}`;
-    interpreters.push({ file, resolved: pathOf(next.fd), argv: args });
-    id = fstatSync(next.fd, { bigint: true });
+    const named = called.startsWith("/") || cwdPath === undefined ? called : `${cwdPath}/${called}`;
+    interpreters.push({ file: named, resolved: pathOf(next.fd), argv: args });
+    id = stat;
     line = shebang(next.fd);
   }
   return { id: { dev: id.dev, ino: id.ino }, argv: args, interpreters };

@@ -34,7 +34,13 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EXECVE_CHECK = 0x10000;
 
 export type Reading =
-  | { readonly kind: "exec"; readonly request: ExecRequest; readonly image: Image; readonly memory: RemoteMemory; readonly envp: number }
+  | {
+      readonly kind: "exec";
+      readonly request: ExecRequest;
+      readonly image: Image | undefined;
+      readonly memory: RemoteMemory;
+      readonly envp: number;
+    }
   /** The kernel will fail it with this errno, as would we. */
   | { readonly kind: "fails"; readonly errno: number; readonly file: string; readonly pid: number }
   /** It cannot be judged. */
@@ -43,15 +49,15 @@ export type Reading =
   | { readonly kind: "harmless" }
   | { readonly kind: "gone" };
 
-/** @param judging whether anyone will look at the image's interpreters */
-export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification): Reading {
+/** @param withImage also find out what the kernel will make of the file */
+export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, withImage: boolean): Reading {
   const { tid } = notification;
   if (tid === 0) return { kind: "unreadable", why: "its process is not visible to the server", file: undefined, pid: 0 };
-  const reading = read(notification);
+  const reading = read(notification, withImage);
   return ioctls.stillWaits(listener, notification.id) ? reading : { kind: "gone" };
 }
 
-function read({ tid, nr, args }: Notification): Reading {
+function read({ tid, nr, args }: Notification, withImage: boolean): Reading {
   const at = nr === EXECVEAT;
   if (!at && nr !== EXECVE) return { kind: "unreadable", why: `system call ${nr} is not an exec`, file: undefined, pid: tid };
   const [dirfd, path, argv, envp, flags] = at
@@ -66,7 +72,7 @@ function read({ tid, nr, args }: Notification): Reading {
     named = decodeBytes(memory.cstring(RemoteMemory.address(path ?? 0n), PATH_MAX));
     if (named.length === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${named.slice(0, 64)}…`, pid };
     const strings = readVector(memory, argv ?? 0n);
-    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n) });
+    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), withImage });
   } catch (error) {
     if (error instanceof RangeError) {
       return { kind: "fails", errno: named === undefined ? ERRNO.ENAMETOOLONG : ERRNO.E2BIG, file: named ?? "", pid };
@@ -97,6 +103,7 @@ interface Asked {
   readonly argv: readonly string[];
   readonly memory: RemoteMemory;
   readonly envp: number;
+  readonly withImage: boolean;
 }
 
 function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
@@ -122,9 +129,10 @@ function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
   if ((flags & AT_SYMLINK_NOFOLLOW) !== 0 && path !== "" && isLink(who, folderLink, path)) {
     return { kind: "fails", errno: ERRNO.ELOOP, file, pid };
   }
-  const refused = cannotRun(found.fd);
+  const stat = fstatSync(found.fd, { bigint: true });
+  const refused = cannotRun(stat);
   if (refused !== undefined) return { kind: "fails", errno: refused, file, pid };
-  const image = imageOf(who, found.fd, name, argv, cwdLink, cwd);
+  const image = asked.withImage ? imageOf(who, found.fd, stat, name, argv, cwdLink, cwd) : undefined;
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
   const request: ExecRequest = { file, argv, cwd, env: [], pid, resolved: pathOf(found.fd), ...(tid !== pid && { tid }) };
   return { kind: "exec", request, image, memory, envp };

@@ -81,7 +81,7 @@ export class Session {
   #judge(notification: Notification): void {
     const { ioctls } = this.#shared;
     const { id, tid } = notification;
-    const reading = readNotification(ioctls, this.listener.fd, notification);
+    const reading = readNotification(ioctls, this.listener.fd, notification, this.#config.verify);
     switch (reading.kind) {
       case "gone":
         return;
