@@ -10,8 +10,8 @@ import { piece } from "./memory.ts";
 const c = libc({ process_vm_readv: { args: ["i32", "buffer", "u64", "buffer", "u64", "u64"], returns: i64 } });
 
 const PAGE = 4096;
-/** The first read near an address takes this much, later ones more. */
-const SMALL = 4 * PAGE;
+/** The first reads take this much each, later ones, of long vectors, more. */
+const SMALL = PAGE;
 const LARGE = 64 * PAGE;
 const local = piece(16);
 const remote = piece(16);
@@ -43,7 +43,7 @@ export class RemoteMemory {
     const page = address - (address % PAGE);
     const known = this.#pages.get(page);
     if (known !== undefined) return known.bytes.subarray(address - known.start);
-    const size = this.#reads++ < 4 ? SMALL : LARGE;
+    const size = this.#reads++ < 6 ? SMALL : LARGE;
     local.view.setBigUint64(0, buffer.address, true);
     local.view.setBigUint64(8, BigInt(size), true);
     remote.view.setBigUint64(0, BigInt(page), true);
