@@ -21,10 +21,17 @@ const HIGHEST = BigInt(Number.MAX_SAFE_INTEGER);
 /** arm64 ignores the top byte of an address (TBI). */
 const MASK = process.arch === "arm64" ? (1n << 56n) - 1n : (1n << 64n) - 1n;
 
+interface Block {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Uint8Array;
+}
+
 export class RemoteMemory {
   readonly #pid: number;
   /** Blocks by the address of each page in them. */
-  readonly #pages = new Map<number, { start: number; bytes: Uint8Array }>();
+  readonly #pages = new Map<number, Block>();
+  #last: Block = { start: 0, end: 0, bytes: new Uint8Array(0) };
   #reads = 0;
 
   constructor(pid: number) {
@@ -38,11 +45,15 @@ export class RemoteMemory {
     return Number(untagged);
   }
 
-  /** What is readable from `address` on in its block: at least one byte. @throws SystemError; EFAULT where nothing is mapped */
-  #from(address: number): Uint8Array {
+  /** The block that holds `address`, which is readable up to the block's end. @throws SystemError; EFAULT where nothing is mapped */
+  #block(address: number): Block {
+    if (address >= this.#last.start && address < this.#last.end) return this.#last;
     const page = address - (address % PAGE);
     const known = this.#pages.get(page);
-    if (known !== undefined) return known.bytes.subarray(address - known.start);
+    if (known !== undefined) {
+      this.#last = known;
+      return known;
+    }
     const size = this.#reads++ < 6 ? SMALL : LARGE;
     local.view.setBigUint64(0, buffer.address, true);
     local.view.setBigUint64(8, BigInt(size), true);
@@ -50,9 +61,10 @@ export class RemoteMemory {
     remote.view.setBigUint64(8, BigInt(size), true);
     const count = Number(c.process_vm_readv(this.#pid, local.bytes, 1n, remote.bytes, 1n, 0n));
     if (count <= 0) throw new SystemError("process_vm_readv", count === 0 ? ERRNO.EFAULT : errno(), "read a process's memory");
-    const block = { start: page, bytes: buffer.bytes.slice(0, count) };
-    for (let at = page; at < page + count; at += PAGE) this.#pages.set(at, block);
-    return block.bytes.subarray(address - page);
+    const block = { start: page, end: page + count, bytes: buffer.bytes.slice(0, count) };
+    for (let at = page; at < block.end; at += PAGE) if (!this.#pages.has(at)) this.#pages.set(at, block);
+    this.#last = block;
+    return block;
   }
 
   /**
@@ -60,14 +72,15 @@ export class RemoteMemory {
    * @throws RangeError where it is longer than `most`; SystemError where it cannot be read
    */
   cstring(address: number, most: number): Uint8Array {
-    const first = this.#from(address);
-    const end = first.indexOf(0);
-    if (end !== -1 && end <= most) return first.subarray(0, end);
+    const { start, bytes } = this.#block(address);
+    const end = bytes.indexOf(0, address - start);
+    if (end !== -1 && end - (address - start) <= most) return bytes.subarray(address - start, end);
     const parts: Uint8Array[] = [];
-    let length = 0;
-    for (let bytes = first; ; bytes = this.#from(address + length)) {
-      const nul = bytes.indexOf(0);
-      const part = nul === -1 ? bytes : bytes.subarray(0, nul);
+    for (let length = 0; ; ) {
+      const block = this.#block(address + length);
+      const from = address + length - block.start;
+      const nul = block.bytes.indexOf(0, from);
+      const part = block.bytes.subarray(from, nul === -1 ? undefined : nul);
       parts.push(part);
       length += part.length;
       if (length > most) throw new RangeError(`a string is longer than ${most} bytes`);
@@ -79,7 +92,8 @@ export class RemoteMemory {
   bytes(address: number, length: number): Uint8Array {
     const out = new Uint8Array(length);
     for (let at = 0; at < length; ) {
-      const part = this.#from(address + at).subarray(0, length - at);
+      const { start, bytes } = this.#block(address + at);
+      const part = bytes.subarray(address + at - start).subarray(0, length - at);
       out.set(part, at);
       at += part.length;
     }
@@ -90,12 +104,21 @@ export class RemoteMemory {
   pointers(address: number, most: number): number[] {
     const out: number[] = [];
     for (let at = address; ; at += 8) {
-      const here = this.#from(at);
-      const bytes = here.length >= 8 ? here : this.bytes(at, 8);
-      const value = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-      if (value === 0n) return out;
-      if (out.length >= most) throw new RangeError(`a vector has more than ${most} entries`);
-      out.push(RemoteMemory.address(value));
+      const { start, end, bytes } = this.#block(at);
+      const word = at + 8 <= end ? new DataView(bytes.buffer, bytes.byteOffset + at - start) : new DataView(this.bytes(at, 8).buffer);
+      // Two halves as numbers: a vector may be long, and bigints are slow.
+      for (let k = 0; ; k += 8) {
+        const high = word.getUint32(k + 4, true);
+        const value = (process.arch === "arm64" ? high & 0xffffff : high) * 2 ** 32 + word.getUint32(k, true);
+        if (value === 0) return out;
+        if (value > Number.MAX_SAFE_INTEGER) throw new SystemError("process_vm_readv", ERRNO.EFAULT, "read a process's memory");
+        if (out.length >= most) throw new RangeError(`a vector has more than ${most} entries`);
+        out.push(value);
+        if (k + 16 > word.byteLength) {
+          at += k;
+          break;
+        }
+      }
     }
   }
 }

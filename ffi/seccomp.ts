@@ -63,10 +63,12 @@ export interface Listener {
 
 /**
  * Installs a filter that notifies.
+ * @param killable false: as on a kernel without WAIT_KILLABLE_RECV, for tests
  * @throws SystemError with EBUSY where a filter above already has a listener
  */
-export function installListener(program: Uint8Array): Listener {
+export function installListener(program: Uint8Array, killable = true): Listener {
   try {
+    if (!killable) throw new SystemError("seccomp", ERRNO.EINVAL, "wait through signals");
     const flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     return { listener: new OwnedFd(install(program, flags)), killable: true };
   } catch (error) {

@@ -1,4 +1,5 @@
 /** Programs under a real supervisor, for tests: a launcher with the filter, and what the main thread would do. */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -26,7 +27,7 @@ export interface Options {
   readonly rules?: DeciderConfig["rules"];
   readonly verify?: boolean;
   readonly observe?: boolean;
-  readonly filter?: Partial<FilterOptions>;
+  readonly filter?: Partial<FilterOptions> & { killable?: boolean };
   readonly onRequest?: OnRequest;
   readonly supervisor?: Supervisor;
 }
@@ -120,6 +121,14 @@ export class Supervised implements Disposable {
     const exit = JSON.parse(Buffer.from(buffer.subarray(0, answer.count)).toString());
     if (exit.error !== undefined) throw new Error(exit.error);
     return { status: exit.code, ...(exit.signal && { signal: exit.signal }), out: await texts[0], err: await texts[1] };
+  }
+
+  /** Compiles a C program into the folder. @returns its path */
+  compile(name: string, source: string, ...flags: string[]): string {
+    const file = join(this.folder, name);
+    const { status, stderr } = spawnSync("gcc", ["-w", "-O1", "-x", "c", "-o", file, "-", ...flags], { input: source });
+    if (status !== 0) throw new Error(stderr.toString());
+    return file;
   }
 
   /** Resolves once `count` notes of the kind are there. */

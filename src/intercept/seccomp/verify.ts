@@ -33,8 +33,7 @@ export function differs(pid: number, request: ExecRequest, image: Image): string
 
 /** /proc/PID/cmdline: each argument with a NUL behind it. */
 function same(laidOut: Uint8Array, argv: readonly string[]): boolean {
-  const expected = Buffer.concat(argv.map((text) => Buffer.concat([encodeBytes(text), Uint8Array.of(0)])));
-  return expected.equals(laidOut);
+  return Buffer.from(encodeBytes(`${argv.join("\0")}\0`)).equals(laidOut);
 }
 
 /** What binfmt_misc runs other machines' programs with (Documentation/admin-guide/binfmt-misc.rst). */
