@@ -22,6 +22,8 @@ export interface SandboxPlan {
   readonly namespaces: { readonly mount: boolean; readonly pid: boolean; readonly network: boolean; readonly user: boolean };
   /** Capabilities that root keeps, to work in folders that belong to others: see keptCapabilities. */
   readonly capabilities: "none" | "access" | "files";
+  /** Who mounts: the launcher itself, or bubblewrap in front of it. */
+  readonly mountsBy: "launcher" | "front";
   /** The namespaces that the server is in, so that the launcher can tell that it is not. */
   readonly outside: OutsideNamespaces | undefined;
   /** The Landlock ABI to use, 0 for none. */
@@ -63,6 +65,7 @@ const OPEN: SandboxPlan = {
   network: "on",
   namespaces: { mount: false, pid: false, network: false, user: false },
   capabilities: "none",
+  mountsBy: "launcher",
   outside: undefined,
   landlock: 0,
   writable: [],
@@ -89,6 +92,7 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
       ...OPEN,
       network,
       capabilities,
+      mountsBy: has?.tool === "bwrap" ? "front" : "launcher",
       namespaces,
       outside: input.outside,
       lost: network === "filter" || network === "seatbelt" ? [LOST.loopback] : [],
@@ -109,18 +113,20 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
   const writable = [...new Set([...roots.workspaces, ...roots.scratch])];
   const capabilities = keptCapabilities(machine, mount, writable, places);
   const options = { protectGit: input.protectGit, extra: [...input.protect, ...input.own].map((path) => places.real(path) ?? path) };
+  const protections = protectedPaths(roots.workspaces, writable, options, places);
   return {
     files: "restricted",
     network,
     namespaces: { mount, pid: has?.pid ?? false, network: network === "namespace", user: has !== undefined && capabilities !== "files" },
     capabilities,
+    mountsBy: has?.tool === "bwrap" ? "front" : "launcher",
     outside: input.outside,
     landlock: machine.landlock,
     writable,
-    protections: protectedPaths(roots.workspaces, writable, options, places),
+    protections: has?.tool === "bwrap" ? protections.map((one) => withoutLink(one, places)) : protections,
     protectedBy: seatbelt ? "seatbelt" : mount ? "mounts" : "none",
     hiddenSockets: mount && !networkOn ? input.hostSockets.filter((path) => places.kind(path) === "socket") : [],
-    notes: roots.notes,
+    notes: [...roots.notes, ...foreignFolders(machine, capabilities, writable, places)],
     lost: seatbelt
       ? [LOST.loopback]
       : lostPromises({ ...machine, namespaces: has }, { mount, networkOn, network, writes: writable.length > 0 }),
@@ -135,7 +141,18 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
 function keptCapabilities(machine: Machine, mount: boolean, writable: readonly string[], places: Places): SandboxPlan["capabilities"] {
   if (machine.uid !== 0 || writable.every((path) => places.owner(path) === 0)) return "none";
   if (!mount) return "access";
-  return machine.privileged ? "files" : "none";
+  return machine.privileged && machine.namespaces?.tool === "unshare" ? "files" : "none";
+}
+
+function foreignFolders(machine: Machine, kept: SandboxPlan["capabilities"], writable: readonly string[], places: Places): string[] {
+  if (machine.uid !== 0 || kept !== "none") return [];
+  const foreign = writable.filter((path) => places.owner(path) !== 0);
+  return foreign.map((path) => `${path} belongs to another user: inside, root has no right to write there that the others have not`);
+}
+
+/** Bubblewrap follows links: the link itself can only be watched; what it leads to is a protection of its own. */
+function withoutLink(protection: Protection, places: Places): Protection {
+  return places.kind(protection.path) === "link" ? { path: protection.path, how: "watched" } : protection;
 }
 
 const LOST = {
@@ -148,6 +165,7 @@ const LOST = {
   truncate: "before Landlock ABI 3, and without a mount namespace, files outside can be truncated",
   signals: "before Landlock ABI 6, and without a process namespace, the user's other processes can be signalled",
   abstract: "before Landlock ABI 6, and without a network namespace, abstract sockets of the host can be connected to",
+  links: "with bubblewrap, a link at a protected path can be replaced while a command runs",
   devices: "without Landlock, devices that the user may open can be written to",
 } as const;
 
@@ -158,6 +176,7 @@ function lostPromises(
   const lost: string[] = [];
   if (plan.network === "filter") lost.push(LOST.loopback);
   if (!plan.mount && plan.writes) lost.push(LOST.protectedPaths);
+  if (plan.mount && plan.writes && namespaces?.tool === "bwrap") lost.push(LOST.links);
   if (!plan.mount) lost.push(LOST.metadata, LOST.terminals);
   if (!plan.mount && landlock < 3) lost.push(LOST.truncate);
   if (landlock === 0) lost.push(LOST.devices);
