@@ -2,11 +2,11 @@
 import { defineCommand } from "citty";
 import { STDERR, STDIN, STDOUT } from "../../ffi/fd.ts";
 import { assemble } from "../assemble.ts";
-import { runAll } from "../policy-placeholder.ts";
 import { DEFAULT_TIMEOUT_MS } from "../shell/shell.ts";
 import { commonArgs, commonOptions } from "./common-args.ts";
 import { UsageError } from "./errors.ts";
 import { startLogging } from "./logging.ts";
+import { terminalAsk } from "./terminal-ask.ts";
 
 export default defineCommand({
   meta: { name: "shell-exec", description: "Run one command as the MCP tool would, without MCP" },
@@ -23,10 +23,11 @@ export default defineCommand({
     },
     json: { type: "boolean", description: "Keep the output and print the tool's result as JSON" },
   },
-  async run({ args }) {
-    const options = commonOptions(args);
+  async run({ args, rawArgs }) {
+    const options = commonOptions(args, rawArgs);
     startLogging(options.logLevel);
-    using parts = await assemble({ ...options, policy: runAll });
+    using parts = await assemble(options);
+    parts.askWith(terminalAsk());
     const stop = new AbortController();
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
     const result = await parts.shell.run(

@@ -15,4 +15,10 @@ export interface ExecRequest {
   readonly env: readonly string[];
   /** The calling process as this process numbers it, 0 where unknown. */
   readonly pid: number;
+  /** The real path behind all links, as the caller sees it; left out where it is not known. */
+  readonly resolved?: string | undefined;
+  /** The thread that asks, where it is not the process's first. */
+  readonly tid?: number | undefined;
+  /** `file` is the interpreter that the first line of this script, which is what the caller named, asks for. */
+  readonly script?: string | undefined;
 }

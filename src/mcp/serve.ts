@@ -11,6 +11,7 @@ import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validatio
 import type { Assembly } from "../assemble.ts";
 import { log } from "../log.ts";
 import { VERSION } from "../version.ts";
+import { elicitation } from "./elicitation.ts";
 import { ProgressReporter } from "./progress.ts";
 import { parseCall, resultContent, shellTool } from "./shell-tool.ts";
 import { INSTRUCTIONS } from "./texts.ts";
@@ -24,6 +25,7 @@ export async function serveMcp(parts: Assembly): Promise<void> {
     { name: "execgate", title: "execgate", version: VERSION },
     { capabilities: { tools: {} }, instructions: INSTRUCTIONS, jsonSchemaValidator: new CfWorkerJsonSchemaValidator() },
   );
+  skipRequestIdZero(server);
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [shellTool()] }));
 
@@ -43,7 +45,10 @@ export async function serveMcp(parts: Assembly): Promise<void> {
     return call.finally(() => running.delete(call));
   });
 
-  server.oninitialized = () => parts.warm();
+  server.oninitialized = () => {
+    parts.askWith(elicitation(server));
+    parts.warm();
+  };
   server.onerror = (error) => log.warn(`MCP: ${error.message}`);
 
   const ended = clientGone();
@@ -52,6 +57,14 @@ export async function serveMcp(parts: Assembly): Promise<void> {
   closing.abort(new Error("the client has gone"));
   await Promise.allSettled(running);
   await server.close();
+}
+
+/**
+ * Clients built on this SDK ignore a cancellation of request 0 (`if (!params.requestId) return` in its shared/protocol.js), so a question
+ * to the human under that number could never be taken back. The counter is a private field; a test shows that this still works.
+ */
+function skipRequestIdZero(server: Server): void {
+  Object.assign(server, { _requestMessageId: 1 });
 }
 
 async function callShell(parts: Assembly, args: unknown, signal: AbortSignal, send: ProgressSender | undefined) {

@@ -8,7 +8,7 @@ import type { Fd } from "../../ffi/fd.ts";
 import { type OwnedFd, openNull } from "../../ffi/fd.ts";
 import { enlargePipe, pipe } from "../../ffi/pipe.ts";
 import { type Exit, exitStatus } from "../../ffi/process.ts";
-import type { Policy } from "../gate/decision.ts";
+import type { Decider } from "../gate/decision.ts";
 import { Gate } from "../gate/gate.ts";
 import { BashInterceptor } from "../intercept/bash/interceptor.ts";
 import type { LauncherPool } from "../launcher/pool.ts";
@@ -34,7 +34,7 @@ export interface ShellOptions {
   readonly bash: string;
   /** Path of the program that Bash's exec hook calls. */
   readonly helper: string;
-  readonly policy: Policy;
+  readonly decider: Decider;
   /** Launchers inside the sandbox, for Bash. */
   readonly inside: LauncherPool;
   /** Launchers without one, for escalated children. */
@@ -80,8 +80,8 @@ export class Shell {
         return window.total;
       },
     });
-    const gate = new Gate(this.#options.policy, this.#options.outside);
     using deadline = new Deadline(call.timeoutMs);
+    const gate = new Gate(this.#options.decider, this.#options.outside, () => deadline.pause());
     const ending = AbortSignal.any(signal === undefined ? [deadline.expired] : [deadline.expired, signal]);
     const { exit, killed } = await this.#runBash(call, gate, window, ending);
     const { text, truncated } = window.read();

@@ -13,8 +13,8 @@ import { join } from "node:path";
 
 /** What may be fetched, with the integrity that npm publishes for it. */
 const PINS: Readonly<Record<string, string>> = {
-  "@openai/codex-shell-tool-mcp@0.97.0": "sha512-lIIHIqNSK+7fcgGhaIUSgN4g8xbYaIyrrLmnEJhuc7ZFsmbRmd5Lk0BG7fBHl3OHnVYSfn/zjSHBtuBlwMNfTA==",
   "@openai/codex@0.120.0-linux-x64": "sha512-VcP9B/c/O+EFEgqoetCzvHrLfAdo8vrt09Gx1lJ8ikewctqAuJ/ozj/6wuvlz7XaaK64ib5cge01pOAeCyt2Sg==",
+  "@openai/codex-shell-tool-mcp@0.97.0": "sha512-lIIHIqNSK+7fcgGhaIUSgN4g8xbYaIyrrLmnEJhuc7ZFsmbRmd5Lk0BG7fBHl3OHnVYSfn/zjSHBtuBlwMNfTA==",
 };
 
 const known = new Map<string, string | undefined>();

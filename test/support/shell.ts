@@ -1,7 +1,7 @@
 /** A shell with a policy of the test's own, on the built executable's patched Bash and helper. */
 
 import { buildBash } from "../../scripts/bash/build.ts";
-import type { Decision, Policy } from "../../src/gate/decision.ts";
+import type { CallContext, Decision } from "../../src/gate/decision.ts";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { findBash } from "../../src/intercept/bash/patched-bash.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
@@ -20,13 +20,12 @@ export interface TestShell extends Disposable {
 }
 
 export function testShell(
-  decide: (request: ExecRequest, signal: AbortSignal) => Decision | Promise<Decision>,
+  decide: (request: ExecRequest, call: CallContext) => Decision | Promise<Decision>,
   { helper = BINARY, bash = BASH } = {},
 ): TestShell {
-  const policy: Policy = { decide };
   const pool = new LauncherPool({ command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n });
   const outside = new LauncherPool({ command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n });
-  const shell = new Shell({ bash, helper, policy, inside: pool, outside, env: ENV });
+  const shell = new Shell({ bash, helper, decider: { decide }, inside: pool, outside, env: ENV });
   return {
     shell,
     run: (command, more, signal) => shell.run({ command, workdir: "/", timeoutMs: 20_000, login: false, ...more }, signal),
@@ -39,8 +38,8 @@ export function testShell(
 
 /** Escalates programs of these base names, with an environment that shows it; runs the rest inside. */
 export function escalating(...names: string[]) {
-  return ({ file }: ExecRequest): Decision =>
+  return ({ file, argv }: ExecRequest): Decision =>
     names.includes(file.slice(file.lastIndexOf("/") + 1))
-      ? { kind: "escalate", program: file, env: ["PATH=/usr/bin:/bin", "OUTSIDE=yes"], rule: "test" }
+      ? { kind: "escalate", program: file, argv, env: ["PATH=/usr/bin:/bin", "OUTSIDE=yes"], rule: "test" }
       : { kind: "run" };
 }

@@ -37,12 +37,12 @@ test("a denial is told to the caller and the result", async () => {
   expect(result.denied).toEqual(Array(2).fill({ command: "/usr/bin/id", reason: "not\\x1b[31m today", rule: "r" }));
 });
 
-test("a policy that throws denies", async () => {
+test("a decider that throws denies", async () => {
   using t = testShell(() => {
     throw new Error("broken");
   });
   const result = await t.run("ls; echo $?");
-  expect(result.output).toContain("Execution denied: the policy could not decide: Error: broken\n1\n");
+  expect(result.output).toContain("Execution denied: the rules could not decide: Error: broken\n1\n");
 });
 
 test("death by signal is 128 + n, and signals to the helper reach the child", async () => {

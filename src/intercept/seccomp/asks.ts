@@ -1,0 +1,70 @@
+/**
+ * The execs that wait for the main thread's word, and whether their callers still do.
+ *
+ * A caller that dies takes its ask with it. Where the kernel wakes callers for every handled signal (no WAIT_KILLABLE_RECV), the same
+ * thread notifies again with a new id: that is the same ask, not a second one.
+ */
+import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
+import type { ExecRequest } from "../../gate/request.ts";
+import type { Image } from "./image.ts";
+import type { Outcome } from "./protocol.ts";
+
+export interface Ask {
+  readonly number: number;
+  readonly session: number;
+  readonly tid: number;
+  readonly request: ExecRequest;
+  readonly image: Image | undefined;
+  /** Readable once the caller has ended. */
+  readonly pidfd: OwnedFd;
+  /** The notification that waits now. */
+  id: bigint;
+  /** The main thread's word, where it came while the caller handled a signal. */
+  outcome?: Outcome;
+}
+
+export class Asks {
+  readonly #asks = new Map<number, Ask>();
+  #next = 1;
+  /** Set whenever {@link pidfds} has changed. */
+  changed = true;
+
+  get size(): number {
+    return this.#asks.size;
+  }
+
+  add(ask: Omit<Ask, "number">): Ask {
+    const added: Ask = { ...ask, number: this.#next++ };
+    this.#asks.set(added.number, added);
+    this.changed = true;
+    return added;
+  }
+
+  get(number: number): Ask | undefined {
+    return this.#asks.get(number);
+  }
+
+  *[Symbol.iterator](): Iterator<Ask> {
+    yield* [...this.#asks.values()];
+  }
+
+  pidfds(): Fd[] {
+    return [...this.#asks.values()].map(({ pidfd }) => pidfd.fd);
+  }
+
+  ofThread(session: number, tid: number): Ask | undefined {
+    return this.#asks.values().find((ask) => ask.session === session && ask.tid === tid);
+  }
+
+  remove(ask: Ask): void {
+    if (!this.#asks.delete(ask.number)) return;
+    ask.pidfd.close();
+    this.changed = true;
+  }
+}
+
+/** Whether two requests ask for the same thing. */
+export function sameRequest(a: ExecRequest, b: ExecRequest): boolean {
+  const list = (x: readonly string[], y: readonly string[]) => x.length === y.length && x.every((text, i) => text === y[i]);
+  return a.pid === b.pid && a.file === b.file && a.resolved === b.resolved && a.cwd === b.cwd && list(a.argv, b.argv) && list(a.env, b.env);
+}

@@ -1,0 +1,36 @@
+/**
+ * Writing a line to the standard error of a process that waits, without ever waiting itself: the pipe may be full, and whoever reads
+ * it may be the process's friend.
+ *
+ * O_NONBLOCK belongs to the open file that the process shares with others, so it is not touched: pipes and terminals are opened anew,
+ * sockets take the wish with the call, files never wait. Where none of this is possible the line is dropped; the tool's result says
+ * the same.
+ */
+import { fstatSync } from "node:fs";
+import { SystemError } from "../../../ffi/errors.ts";
+import { type Fd, writeSome } from "../../../ffi/fd.ts";
+import { openForWritingWithoutWaiting } from "../../../ffi/open-path.ts";
+import { descriptorOf } from "../../../ffi/pidfd.ts";
+import { sendMessage } from "../../../ffi/socket.ts";
+
+/** POSIX's PIPE_BUF on Linux: a write up to this goes whole or not at all. */
+const PIPE_BUF = 4096;
+
+export function complain(pidfd: Fd, line: string): void {
+  const bytes = Buffer.from(`${line}\n`, "utf8").subarray(0, PIPE_BUF);
+  try {
+    using stderr = descriptorOf(pidfd, 2);
+    if (stderr === undefined) return; // closed
+    const kind = fstatSync(stderr.fd);
+    if (kind.isSocket()) {
+      sendMessage(stderr.fd, bytes, { nonBlocking: true });
+    } else if (kind.isFIFO() || kind.isCharacterDevice()) {
+      using opened = openForWritingWithoutWaiting(stderr.fd);
+      if (opened !== undefined) writeSome(opened.fd, bytes, "report a denial");
+    } else if (kind.isFile()) {
+      writeSome(stderr.fd, bytes, "report a denial");
+    }
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error; // EPIPE, EBADF (open for reading only), ENOSPC, …: nobody would read it
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What the main thread and the supervisor's thread say to each other.
+ *
+ * The thread blocks, so commands come over a pipe as frames: u32 little-endian length, then JSON. Reports go by postMessage.
+ * Descriptors are numbers: both threads share one table.
+ */
+import type { ExecRequest } from "../../gate/request.ts";
+import type { DeciderConfig, Decision } from "./decider.ts";
+
+export interface SessionConfig {
+  readonly decider: DeciderConfig;
+  /** Check at each exec that what was judged is what runs: where a rule forbids or prompts. */
+  readonly verify: boolean;
+  /** Report every exec, not only those that were refused. */
+  readonly observe: boolean;
+}
+
+/** What becomes of an exec that the main thread was asked about. */
+export type Outcome =
+  /** The program runs inside. */
+  | { readonly kind: "run" }
+  | { readonly kind: "deny"; readonly reason: string | undefined }
+  /** It ran outside, and this is the status that the caller ends with (128 + n for signal n). */
+  | { readonly kind: "ended"; readonly status: number }
+  /** It could not be started outside: the caller's execve fails with this errno. */
+  | { readonly kind: "failed"; readonly errno: number };
+
+export type Command =
+  | {
+      readonly type: "attach";
+      readonly session: number;
+      readonly listener: number;
+      readonly killable: boolean;
+      readonly config: SessionConfig;
+    }
+  | { readonly type: "configure"; readonly session: number; readonly config: SessionConfig }
+  | { readonly type: "admit"; readonly session: number; readonly file: string; readonly argv: readonly string[] }
+  | { readonly type: "detach"; readonly session: number }
+  | { readonly type: "outcome"; readonly ask: number; readonly outcome: Outcome };
+
+/** One exec that the thread dealt with by itself. */
+export interface Note {
+  /** When it was read: milliseconds since 1970. */
+  readonly at: number;
+  readonly pid: number;
+  readonly file: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** "absent": no such program, or not one. "killed": something else ran than was judged. */
+  readonly decision: "run" | "deny" | "absent" | "killed";
+  readonly reason?: string;
+}
+
+export type Report =
+  | {
+      readonly type: "ask";
+      readonly session: number;
+      readonly ask: number;
+      readonly request: ExecRequest;
+      readonly decision: Decision;
+      /** A descriptor for the caller, now the main thread's to close. */
+      readonly pidfd: number;
+    }
+  /** The caller of an ask is no more. */
+  | { readonly type: "gone"; readonly ask: number }
+  | { readonly type: "notes"; readonly session: number; readonly notes: readonly Note[] }
+  /** Nothing is left under the session's filter, or it was detached: its listener is closed. `error`: it could not be served any more. */
+  | { readonly type: "over"; readonly session: number; readonly error?: string };
+
+export function encodeFrame(command: Command): Uint8Array {
+  const text = Buffer.from(JSON.stringify(command), "utf8");
+  const frame = new Uint8Array(new ArrayBuffer(4 + text.length));
+  new DataView(frame.buffer).setUint32(0, text.length, true);
+  frame.set(text, 4);
+  return frame;
+}
+
+/** Puts frames together from pieces of a stream. */
+export class FrameReader {
+  #kept: Uint8Array = new Uint8Array(0);
+
+  push(bytes: Uint8Array): Command[] {
+    let data = Buffer.concat([this.#kept, bytes]);
+    const commands: Command[] = [];
+    while (data.length >= 4) {
+      const length = data.readUInt32LE(0);
+      if (data.length < 4 + length) break;
+      commands.push(JSON.parse(data.toString("utf8", 4, 4 + length)) as Command);
+      data = data.subarray(4 + length);
+    }
+    this.#kept = Uint8Array.from(data);
+    return commands;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The supervisor's thread: one loop that blocks in ppoll(2) over the command pipe, every session's listener, and the callers of asks.
+ *
+ * It never waits for anything else: not for the main thread, not for a traced thread, not for a pipe. While threads are seized, whose
+ * stops no descriptor announces, it looks for them at short, growing intervals.
+ */
+import { asFd, closeFd, type Fd, readInto } from "../../../ffi/fd.ts";
+import { POLLHUP, POLLIN } from "../../../ffi/poll-layout.ts";
+import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
+import { Notifications } from "../../../ffi/seccomp.ts";
+import { SIGNALS, setDisposition } from "../../../ffi/signals.ts";
+import { Asks } from "./asks.ts";
+import { type Command, FrameReader, type Report } from "./protocol.ts";
+import { Session } from "./session.ts";
+import { Tracees } from "./tracees.ts";
+
+declare const self: Worker;
+
+self.onmessage = ({ data }: MessageEvent<number>) => new Loop(asFd(data)).run();
+
+/** Microseconds between looks for a seized thread's stop: an exec takes some 200. */
+const SHORTEST_LOOK = 40;
+const LONGEST_LOOK = 10_000;
+/** How often callers of asks are checked that have not died, but may no longer wait. */
+const ABANDONED_EVERY = 500_000;
+const FLUSH_AFTER = 50_000;
+const FOREVER = 3_600_000_000;
+
+class Loop {
+  readonly #commands: Fd;
+  readonly #frames = new FrameReader();
+  readonly #sessions = new Map<number, Session>();
+  readonly #asks = new Asks();
+  readonly #tracees = new Tracees();
+  readonly #ioctls = new Notifications();
+  readonly #table = new PollTable();
+  #changed = true;
+  #look = SHORTEST_LOOK;
+
+  constructor(commands: Fd) {
+    this.#commands = commands;
+  }
+
+  run(): void {
+    sharpenTimers();
+    setDisposition(SIGNALS["SIGPIPE"] ?? 13, "ignore"); // a denied program's stderr may be a pipe without a reader
+    while (this.#round());
+    for (const session of this.#sessions.values()) session.listener.close();
+    closeFd(this.#commands);
+    process.exit(0); // of this thread
+  }
+
+  /** @returns false once the main thread has closed the pipe */
+  #round(): boolean {
+    if (this.#changed || this.#asks.changed) {
+      this.#changed = false;
+      this.#asks.changed = false;
+      const listeners = [...this.#sessions.values()].map(({ listener }) => listener.fd);
+      this.#table.set([this.#commands, ...listeners, ...this.#asks.pidfds()], POLLIN);
+    }
+    const ready = this.#table.wait(this.#patience());
+    if (this.#tracees.waiting && this.#tracees.step()) this.#look = SHORTEST_LOOK;
+    if (ready.size === 0) {
+      this.#idle();
+      return true;
+    }
+    if (ready.has(this.#commands) && !this.#obey()) return false;
+    for (const ask of this.#asks) {
+      if (!ready.has(ask.pidfd.fd)) continue;
+      this.#asks.remove(ask);
+      this.#report({ type: "gone", ask: ask.number });
+    }
+    for (const session of this.#sessions.values()) {
+      const events = session.listener.open ? (ready.get(session.listener.fd) ?? 0) : 0;
+      if (events !== 0) this.#serve(session, events);
+    }
+    return true;
+  }
+
+  #patience(): number {
+    if (this.#tracees.waiting) {
+      const look = this.#look;
+      this.#look = Math.min(look * 1.5, LONGEST_LOOK);
+      return look;
+    }
+    this.#look = SHORTEST_LOOK;
+    for (const session of this.#sessions.values()) if (session.hasNotes) return FLUSH_AFTER;
+    return this.#asks.size > 0 ? ABANDONED_EVERY : FOREVER;
+  }
+
+  #idle(): void {
+    if (this.#tracees.waiting) return;
+    for (const session of this.#sessions.values()) {
+      session.flush();
+      session.dropAbandoned();
+    }
+  }
+
+  #serve(session: Session, events: number): void {
+    this.#look = SHORTEST_LOOK;
+    try {
+      if ((events & POLLIN) !== 0) session.serve();
+      else if ((events & POLLHUP) !== 0) this.#end(session);
+      else this.#end(session, `its listener reports events 0x${events.toString(16)}`);
+    } catch (error) {
+      this.#end(session, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Closes the listener, after saying so: whatever still waits under it, and every later exec, fails with ENOSYS. */
+  #end(session: Session, error?: string): void {
+    session.settle();
+    this.#sessions.delete(session.number);
+    this.#changed = true;
+    this.#report({ type: "over", session: session.number, ...(error !== undefined && { error }) });
+    session.listener.close();
+  }
+
+  #obey(): boolean {
+    const buffer = new Uint8Array(new ArrayBuffer(65536));
+    const count = readInto(this.#commands, buffer, "read the supervisor's commands");
+    if (count === 0) return false;
+    for (const command of this.#frames.push(buffer.subarray(0, Number(count)))) this.#do(command);
+    return true;
+  }
+
+  #do(command: Command): void {
+    if (command.type === "attach") {
+      this.#sessions.set(command.session, new Session(command, this.#shared()));
+      this.#changed = true;
+      return;
+    }
+    if (command.type === "outcome") {
+      const ask = this.#asks.get(command.ask);
+      if (ask !== undefined) this.#sessions.get(ask.session)?.deliver(ask, command.outcome);
+      return;
+    }
+    const session = this.#sessions.get(command.session);
+    if (session === undefined) return;
+    if (command.type === "configure") session.configure(command.config);
+    else if (command.type === "admit") session.admit(command.file, command.argv);
+    else this.#end(session);
+  }
+
+  #report(report: Report): void {
+    postMessage(report);
+  }
+
+  #shared() {
+    return { ioctls: this.#ioctls, tracees: this.#tracees, asks: this.#asks, report: (report: Report) => this.#report(report) };
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The supervisor, as the main thread sees it: every exec under the listeners that are attached to it is judged.
+ *
+ * ```
+ *  process            kernel              supervisor's thread                  main thread
+ *     │ execve ──────────►│ notification ──────► read, decide
+ *     │                   │ ◄──── continue ───────── run (checked at the exec event where rules forbid or ask)
+ *     │ ◄─ exit_group(1) ─────── ptrace ──────────── deny
+ *     │                   │                          escalate, prompt ── ask ──► onRequest: asks the human, runs it outside
+ *     │ ◄─ exit_group(n) ─────── ptrace ◄─────────── outcome ◄─────────────────── ended with status n
+ * ```
+ *
+ * Guarantees: each ask has one outcome, and one that fails is a denial; the ask's signal is aborted when its caller is gone. When the
+ * thread dies, every listener is closed, so that no exec under it succeeds, and each session is told.
+ */
+import { asFd, closeFd, type OwnedFd } from "../../../ffi/fd.ts";
+import { sendAll, socketPair } from "../../../ffi/socket.ts";
+import { workerEntry } from "../../../ffi/worker-entry.ts";
+import type { ExecRequest } from "../../gate/request.ts";
+import { Caller } from "./caller.ts";
+import type { Decision } from "./decider.ts";
+import { type Command, encodeFrame, type Note, type Outcome, type Report, type SessionConfig } from "./protocol.ts";
+
+export interface SessionHooks {
+  /**
+   * An exec that the decider did not settle. A rejection is a denial.
+   * @param signal aborted when nobody waits for the outcome any more: undo what was begun
+   */
+  onRequest(request: ExecRequest, caller: Caller, decision: Decision, signal: AbortSignal): Promise<Outcome>;
+  /** Execs that were settled without asking: refusals always and at once; all where the session observes. */
+  onNotes?(notes: readonly Note[]): void;
+  /** The last call: nothing is left under the filter, or (`error`) it can no longer be served and every exec fails. */
+  onOver?(error: string | undefined): void;
+}
+
+/** One listener under supervision. */
+export interface Attachment extends Disposable {
+  /** New rules, for the execs that come after. */
+  configure(config: SessionConfig): void;
+  /** The next exec of exactly this runs without being judged: the shell that the server itself starts. Comes before it. */
+  admit(file: string, argv: readonly string[]): void;
+  /** Closes the listener: every later exec under it fails. */
+  detach(): void;
+}
+
+interface Attached {
+  readonly listener: number;
+  readonly hooks: SessionHooks;
+  readonly asks: Set<number>;
+}
+
+export class Supervisor implements Disposable {
+  readonly #worker: Worker;
+  readonly #commands: OwnedFd;
+  readonly #sessions = new Map<number, Attached>();
+  readonly #asks = new Map<number, AbortController>();
+  #nextSession = 1;
+  #lost: string | undefined;
+
+  constructor() {
+    const [ours, theirs] = socketPair("stream");
+    this.#commands = ours;
+    this.#worker = new Worker(workerEntry("src/intercept/seccomp/supervisor-worker"), { smol: true });
+    this.#worker.onmessage = ({ data }: MessageEvent<Report>) => this.#take(data);
+    this.#worker.onerror = (event) => this.#lose(event.message);
+    this.#worker.addEventListener("close", () => this.#lose("its thread has ended"));
+    this.#worker.postMessage(theirs.take());
+    this.#worker.unref();
+  }
+
+  /**
+   * Supervises every exec under a listener, which is the supervisor's from now on.
+   * @param killable as ffi/seccomp.ts reports it
+   * @throws Error where the supervisor is gone; the listener is closed then
+   */
+  attach(listener: OwnedFd, killable: boolean, config: SessionConfig, hooks: SessionHooks): Attachment {
+    using owned = listener.move();
+    if (this.#lost !== undefined) throw new Error(`no exec can be supervised: ${this.#lost}`);
+    const session = this.#nextSession++;
+    this.#sessions.set(session, { listener: owned.fd, hooks, asks: new Set() });
+    this.#worker.ref();
+    this.#send({ type: "attach", session, listener: owned.take(), killable, config });
+    const detach = () => this.#send({ type: "detach", session });
+    return {
+      configure: (changed) => this.#send({ type: "configure", session, config: changed }),
+      admit: (file, argv) => this.#send({ type: "admit", session, file, argv }),
+      detach,
+      [Symbol.dispose]: detach,
+    };
+  }
+
+  #send(command: Command): void {
+    if (this.#lost === undefined) sendAll(this.#commands.fd, encodeFrame(command));
+  }
+
+  #take(report: Report): void {
+    if (report.type === "gone") {
+      this.#asks.get(report.ask)?.abort(new Error("the caller has ended"));
+      return;
+    }
+    const session = this.#sessions.get(report.session);
+    if (report.type === "ask") {
+      const caller = new Caller(report.request.tid ?? report.request.pid, report.pidfd);
+      if (session === undefined) caller[Symbol.dispose]();
+      else void this.#ask(session, report, caller);
+    } else if (report.type === "notes") session?.hooks.onNotes?.(report.notes);
+    else this.#over(report.session, report.error);
+  }
+
+  async #ask(session: Attached, report: Extract<Report, { type: "ask" }>, owned: Caller): Promise<void> {
+    using caller = owned;
+    const controller = new AbortController();
+    this.#asks.set(report.ask, controller);
+    session.asks.add(report.ask);
+    let outcome: Outcome;
+    try {
+      outcome = await session.hooks.onRequest(report.request, caller, report.decision, controller.signal);
+    } catch (error) {
+      outcome = { kind: "deny", reason: error instanceof Error ? error.message : String(error) };
+    } finally {
+      this.#asks.delete(report.ask);
+      session.asks.delete(report.ask);
+    }
+    if (!controller.signal.aborted) this.#send({ type: "outcome", ask: report.ask, outcome });
+  }
+
+  #over(number: number, error: string | undefined): void {
+    const session = this.#sessions.get(number);
+    if (session === undefined) return;
+    this.#sessions.delete(number);
+    for (const ask of session.asks) this.#asks.get(ask)?.abort(new Error("the session is over"));
+    if (this.#sessions.size === 0) this.#worker.unref();
+    session.hooks.onOver?.(error);
+  }
+
+  /** The thread is gone and its descriptors are not: close the listeners, or every exec under them would wait forever. */
+  #lose(why: string): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = `the supervisor failed: ${why}`;
+    this.#commands.close();
+    for (const [number, { listener }] of [...this.#sessions]) {
+      closeFd(asFd(listener));
+      this.#over(number, this.#lost);
+    }
+  }
+
+  /** Ends the thread, and with it every session. */
+  [Symbol.dispose](): void {
+    this.#lose("it was stopped");
+  }
+}

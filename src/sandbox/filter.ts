@@ -1,0 +1,157 @@
+/**
+ * The seccomp filter of a sandbox: which system calls are refused, and which go to the supervisor first.
+ *
+ * Values in, bytes out. Guarantees: every way to execute a program on this architecture is notified when `notifyExec` is set, and no
+ * other architecture's calls get through (a 32-bit entry is killed; x32 numbers do not exist). What is refused fails as on a system
+ * that forbids it (EPERM), so that programs fall back. Landlock and namespaces, not this, decide about files.
+ */
+import { ALLOW, ARCH, assemble, fails, high, jump, KILL_PROCESS, label, load, low, NR, ret, type Step, USER_NOTIF } from "./bpf.ts";
+import { type Arch, type SyscallName, syscallNumber } from "./syscalls.ts";
+
+export interface FilterOptions {
+  readonly arch: Arch;
+  /** execve and execveat wait for the supervisor. */
+  readonly notifyExec: boolean;
+  /** connect waits for the supervisor. */
+  readonly notifyConnect?: boolean;
+  /** "off": no socket but AF_UNIX can be made. For a sandbox that has no network namespace of its own. */
+  readonly network: "on" | "off";
+}
+
+const EPERM = 1;
+const ENOSYS = 38;
+
+/** <linux/audit.h>: machine number, 64 bits, little-endian. */
+const AUDIT_ARCH: Record<Arch, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
+/** Calls of the x32 ABI come in under the same AUDIT_ARCH with this bit; with it also the number -1. */
+const X32_BIT = 0x40000000;
+
+/** Refused whatever their arguments, and why. */
+const REFUSED: readonly SyscallName[] = [
+  // Work done by kernel threads or on another's behalf, past this filter.
+  "io_uring_setup",
+  "io_uring_enter",
+  "io_uring_register",
+  // Other processes' memory, registers and descriptors.
+  "ptrace",
+  "process_vm_readv",
+  "process_vm_writev",
+  "process_madvise",
+  "pidfd_getfd",
+  // Makes races against the kernel easy, and is seldom needed.
+  "userfaultfd",
+  // Large kernel surfaces that need privileges anyway, or should.
+  "bpf",
+  "perf_event_open",
+  // Keyrings are shared with the user's other processes.
+  "add_key",
+  "request_key",
+  "keyctl",
+  // Changing what paths mean.
+  "setns",
+  "mount",
+  "umount2",
+  "pivot_root",
+  "chroot",
+  "open_tree",
+  "open_tree_attr",
+  "move_mount",
+  "fsopen",
+  "fsconfig",
+  "fsmount",
+  "fspick",
+  "mount_setattr",
+  "open_by_handle_at",
+  // The machine.
+  "swapon",
+  "swapoff",
+  "reboot",
+  "kexec_load",
+  "kexec_file_load",
+  "init_module",
+  "finit_module",
+  "delete_module",
+  "acct",
+  "quotactl",
+  "quotactl_fd",
+  "iopl",
+  "ioperm",
+  "uselib",
+];
+
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+const CLONE_NEWUSER = 0x10000000;
+const TIOCSTI = 0x5412;
+const TIOCLINUX = 0x541c;
+const AF_UNIX = 1;
+
+export function execFilter(options: FilterOptions): Uint8Array {
+  const { arch } = options;
+  const checks: { name: SyscallName; steps: readonly Step[] }[] = [
+    // A newer listener would be asked instead of ours.
+    {
+      name: "seccomp",
+      steps: [
+        load(low(0)),
+        jump("==", SECCOMP_SET_MODE_FILTER, { no: "allow" }),
+        load(low(1)),
+        jump("bits", SECCOMP_FILTER_FLAG_NEW_LISTENER, { yes: "refuse", no: "allow" }),
+      ],
+    },
+    // In a user namespace of its own a process has every capability over it.
+    { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
+    { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
+    // Input typed into, or selected on, the user's terminal. The kernel looks at 32 bits of the request.
+    {
+      name: "ioctl",
+      steps: [load(low(1)), jump("==", TIOCSTI, { yes: "refuse" }), jump("==", TIOCLINUX, { yes: "refuse", no: "allow" })],
+    },
+    // Setting the limits of another process: the server runs as the same user. Own limits (pid 0), and reading, are fine.
+    {
+      name: "prlimit64",
+      steps: [
+        load(low(0)),
+        jump("==", 0, { yes: "allow" }),
+        load(low(2)),
+        jump("==", 0, { no: "refuse" }),
+        load(high(2)),
+        jump("==", 0, { yes: "allow", no: "refuse" }),
+      ],
+    },
+  ];
+  if (options.network === "off") {
+    checks.push({ name: "socket", steps: [load(low(0)), jump("==", AF_UNIX, { yes: "allow", no: "refuse" })] });
+  }
+  const notified: SyscallName[] = [];
+  if (options.notifyExec) notified.push("execve", "execveat");
+  if (options.notifyConnect) notified.push("connect");
+
+  const on = (name: SyscallName, to: string): Step[] => {
+    const number = syscallNumber(name, arch);
+    return number === undefined ? [] : [jump("==", number, { yes: to })];
+  };
+  return assemble([
+    load(ARCH),
+    jump("==", AUDIT_ARCH[arch], { no: "kill" }),
+    load(NR),
+    ...(arch === "x64" ? [jump(">=", X32_BIT, { yes: "absent" })] : []),
+    ...notified.flatMap((name) => on(name, "notify")),
+    ...checks.flatMap(({ name }) => on(name, name)),
+    // Its flags lie in memory, which no filter can read; C libraries fall back to clone.
+    ...on("clone3", "absent"),
+    ...REFUSED.flatMap((name) => on(name, "refuse")),
+    ret(ALLOW),
+    ...checks.flatMap(({ name, steps }) => [label(name), ...steps]),
+    label("allow"),
+    ret(ALLOW),
+    label("refuse"),
+    ret(fails(EPERM)),
+    label("absent"),
+    ret(fails(ENOSYS)),
+    label("notify"),
+    ret(USER_NOTIF),
+    label("kill"),
+    ret(KILL_PROCESS),
+  ]);
+}

@@ -1,0 +1,107 @@
+/** The struct layouts of ffi/ against what the C compiler and this machine's headers say. arm64's are checked by arithmetic alone. */
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as ptrace from "../../ffi/ptrace-layout.ts";
+import * as seccomp from "../../ffi/seccomp-layout.ts";
+
+const linux = process.platform === "linux" && process.arch === "x64";
+
+/** Values of C expressions. */
+function compiled(headers: readonly string[], expressions: readonly string[]): number[] {
+  const folder = mkdtempSync(join(tmpdir(), "execgate-layout-"));
+  try {
+    const prints = expressions.map((text) => `printf("%llu\\n", (unsigned long long)(${text}));`).join("\n");
+    const includes = ["stdio.h", "stddef.h", ...headers].map((name) => `#include <${name}>`).join("\n");
+    writeFileSync(join(folder, "l.c"), `${includes}\nint main(void) { ${prints} return 0; }`);
+    const made = spawnSync("gcc", ["-o", join(folder, "l"), join(folder, "l.c")]);
+    if (made.status !== 0) throw new Error(made.stderr.toString());
+    return spawnSync(join(folder, "l")).stdout.toString().trim().split("\n").map(Number);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function agree(headers: readonly string[], table: Record<string, number>): void {
+  const names = Object.keys(table);
+  const found = compiled(headers, names);
+  expect(Object.fromEntries(names.map((name, i) => [name, found[i] ?? -1]))).toEqual(table);
+}
+
+test.skipIf(!linux)("seccomp", () => {
+  const { notif, data, response, fprog } = seccomp;
+  agree(["linux/seccomp.h", "linux/filter.h", "sys/ioctl.h"], {
+    SECCOMP_SET_MODE_FILTER: seccomp.SECCOMP_SET_MODE_FILTER,
+    SECCOMP_GET_NOTIF_SIZES: seccomp.SECCOMP_GET_NOTIF_SIZES,
+    SECCOMP_FILTER_FLAG_NEW_LISTENER: seccomp.SECCOMP_FILTER_FLAG_NEW_LISTENER,
+    SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: seccomp.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+    SECCOMP_USER_NOTIF_FLAG_CONTINUE: seccomp.SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+    SECCOMP_IOCTL_NOTIF_RECV: seccomp.SECCOMP_IOCTL_NOTIF_RECV,
+    SECCOMP_IOCTL_NOTIF_SEND: seccomp.SECCOMP_IOCTL_NOTIF_SEND,
+    SECCOMP_IOCTL_NOTIF_ID_VALID: seccomp.SECCOMP_IOCTL_NOTIF_ID_VALID,
+    "sizeof(struct seccomp_notif)": notif.size,
+    "offsetof(struct seccomp_notif, id)": notif.id,
+    "offsetof(struct seccomp_notif, pid)": notif.pid,
+    "offsetof(struct seccomp_notif, flags)": notif.flags,
+    "offsetof(struct seccomp_notif, data)": notif.data,
+    "sizeof(struct seccomp_data)": data.size,
+    "offsetof(struct seccomp_data, nr)": data.nr,
+    "offsetof(struct seccomp_data, arch)": data.arch,
+    "offsetof(struct seccomp_data, args)": data.args,
+    "sizeof(struct seccomp_notif_resp)": response.size,
+    "offsetof(struct seccomp_notif_resp, id)": response.id,
+    "offsetof(struct seccomp_notif_resp, val)": response.val,
+    "offsetof(struct seccomp_notif_resp, error)": response.error,
+    "offsetof(struct seccomp_notif_resp, flags)": response.flags,
+    "sizeof(struct sock_fprog)": fprog.size,
+    "offsetof(struct sock_fprog, len)": fprog.len,
+    "offsetof(struct sock_fprog, filter)": fprog.filter,
+  });
+});
+
+test.skipIf(!linux)("ptrace", () => {
+  const { x64 } = ptrace;
+  agree(["sys/ptrace.h", "sys/user.h", "sys/syscall.h", "elf.h"], {
+    PTRACE_GETREGS: ptrace.PTRACE_GETREGS,
+    PTRACE_SETREGS: ptrace.PTRACE_SETREGS,
+    PTRACE_DETACH: ptrace.PTRACE_DETACH,
+    PTRACE_GETEVENTMSG: ptrace.PTRACE_GETEVENTMSG,
+    PTRACE_GETREGSET: ptrace.PTRACE_GETREGSET,
+    PTRACE_SETREGSET: ptrace.PTRACE_SETREGSET,
+    PTRACE_SEIZE: ptrace.PTRACE_SEIZE,
+    PTRACE_INTERRUPT: ptrace.PTRACE_INTERRUPT,
+    PTRACE_O_TRACEEXEC: ptrace.PTRACE_O_TRACEEXEC,
+    PTRACE_O_EXITKILL: ptrace.PTRACE_O_EXITKILL,
+    PTRACE_EVENT_EXEC: ptrace.PTRACE_EVENT_EXEC,
+    PTRACE_EVENT_STOP: ptrace.PTRACE_EVENT_STOP,
+    NT_PRSTATUS: ptrace.NT_PRSTATUS,
+    NT_ARM_SYSTEM_CALL: ptrace.NT_ARM_SYSTEM_CALL,
+    "sizeof(struct user_regs_struct)": x64.size,
+    "offsetof(struct user_regs_struct, rax)": x64.rax,
+    "offsetof(struct user_regs_struct, rdi)": x64.rdi,
+    "offsetof(struct user_regs_struct, orig_rax)": x64.orig_rax,
+    "offsetof(struct user_regs_struct, rip)": x64.rip,
+    SYS_exit_group: x64.exit_group,
+  });
+});
+
+test("arm64: struct user_pt_regs {u64 regs[31], sp, pc, pstate}", () => {
+  const { arm64 } = ptrace;
+  expect(arm64).toMatchObject({ size: (31 + 3) * 8, x0: 0, x8: 8 * 8, pc: (31 + 1) * 8 });
+});
+
+test("exit_group is called from the system call instruction that was left", () => {
+  const x64 = new DataView(new ArrayBuffer(ptrace.x64.size));
+  x64.setBigUint64(ptrace.x64.rip, 0x401002n, true);
+  x64.setBigUint64(ptrace.x64.orig_rax, 59n, true);
+  ptrace.exitX64(x64, 143);
+  expect([ptrace.x64.rip, ptrace.x64.rax, ptrace.x64.rdi].map((at) => x64.getBigUint64(at, true))).toEqual([0x401000n, 231n, 143n]);
+  expect(x64.getBigInt64(ptrace.x64.orig_rax, true)).toBe(-1n);
+
+  const arm = new DataView(new ArrayBuffer(ptrace.arm64.size));
+  arm.setBigUint64(ptrace.arm64.pc, 0x401004n, true);
+  ptrace.exitArm64(arm, 7);
+  expect([ptrace.arm64.pc, ptrace.arm64.x8, ptrace.arm64.x0].map((at) => arm.getBigUint64(at, true))).toEqual([0x401000n, 94n, 7n]);
+});
