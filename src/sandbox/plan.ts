@@ -186,6 +186,11 @@ function lostPromises(
   return lost;
 }
 
+/** What the seccomp filter has to do about sockets. */
+export function filterNetwork(plan: SandboxPlan): "on" | "loopback" | "off" {
+  return plan.network === "namespace" ? "loopback" : plan.network === "on" ? "on" : "off";
+}
+
 /** The root that makes a path writable inside, if one does: the gate escalates no program that such a root covers. */
 export function writableRootOf(plan: SandboxPlan, path: string): string | undefined {
   return plan.files === "open" ? undefined : plan.writable.find((root) => isWithin(path, root));
