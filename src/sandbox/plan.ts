@@ -6,6 +6,7 @@
  * what Landlock knows nothing of (mode, owner, times, extended attributes) and protects paths inside a writable root, which Landlock
  * cannot express. Landlock covers what a read-only mount does not: writing to devices, signals and abstract sockets outside.
  */
+import { gitNotes } from "./git-notes.ts";
 import type { Machine } from "./machine.ts";
 import { isWithin, type Places } from "./places.ts";
 import { networkAllowed } from "./policy.ts";
@@ -126,7 +127,12 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
     protections: has?.tool === "bwrap" ? protections.map((one) => withoutLink(one, places)) : protections,
     protectedBy: seatbelt ? "seatbelt" : mount ? "mounts" : "none",
     hiddenSockets: mount && !networkOn ? input.hostSockets.filter((path) => places.kind(path) === "socket") : [],
-    notes: [...roots.notes, ...foreignFolders(machine, capabilities, writable, places)],
+    notes: [
+      ...roots.notes,
+      ...foreignFolders(machine, capabilities, writable, places),
+      ...gitNotes(roots.workspaces, writable, places),
+      ...(networkOn && mount ? [SOCKETS] : []),
+    ],
     lost: seatbelt
       ? [LOST.loopback]
       : lostPromises({ ...machine, namespaces: has }, { mount, networkOn, network, writes: writable.length > 0 }),
@@ -154,6 +160,8 @@ function foreignFolders(machine: Machine, kept: SandboxPlan["capabilities"], wri
 function withoutLink(protection: Protection, places: Places): Protection {
   return places.kind(protection.path) === "link" ? { path: protection.path, how: "watched" } : protection;
 }
+
+const SOCKETS = "with the network on, commands can connect to sockets of the host, such as docker.sock or an ssh-agent's";
 
 const LOST = {
   loopback: "without a network namespace, programs inside cannot reach each other over the loopback interface either",

@@ -12,6 +12,7 @@
  * empty one), or in git's own folder a file that means nothing when empty. Everything else is watched: see watch.ts.
  */
 import { dirname, join, resolve } from "node:path";
+import { gitConfigPaths } from "./git-config.ts";
 import { depth, isWithin, type Places } from "./places.ts";
 
 export type Protection =
@@ -144,6 +145,8 @@ class Search {
     }
     this.#add({ path: git, how: "pinned" });
     this.path(join(git, "config"), "watch");
+    const config = gitConfigPaths(this.#places.text(join(git, "config")) ?? "");
+    for (const include of config.includes) if (!include.startsWith("~")) this.path(resolve(git, include), "watch");
     this.path(join(git, "hooks"), "folder");
     // Read only where extensions.worktreeConfig is set, and then an empty one says nothing.
     this.path(join(git, "config.worktree"), "file");

@@ -52,7 +52,7 @@ describe.each([...settings])("$name", (setting) => {
     stage.unsandboxed(`chmod 777 ${path}`);
     const connect = `python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("${path}")'`;
     const inside = `python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind("s"); s.listen(); socket.socket(socket.AF_UNIX).connect("s")'`;
-    const sockets = hostSockets(realPlaces);
+    const sockets = hostSockets(realPlaces, {});
     expect(sockets).toContain(path);
     expect(stage.worked([connect, inside], stage.plan(WORKSPACE_WRITE, { hostSockets: sockets }))).toEqual([inside]);
     expect(stage.worked([connect], stage.plan({ ...WORKSPACE_WRITE, network_access: true }, { hostSockets: sockets }))).toEqual(
