@@ -1,5 +1,5 @@
 /** What planning needs to know of the file tree, behind an interface so that planning itself is a function of values. */
-import { closeSync, constants, type Dirent, fstatSync, lstatSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { closeSync, constants, type Dirent, fstatSync, lstatSync, openSync, readdirSync, readSync, realpathSync } from "node:fs";
 
 export type PlaceKind = "folder" | "file" | "link" | "socket" | "device" | "other";
 
@@ -30,7 +30,7 @@ export const realPlaces: Places = {
   list: (path) => attempt(() => readdirSync(path)) ?? [],
   entries: (path) =>
     (attempt(() => readdirSync(path, { withFileTypes: true })) ?? []).map((entry) => ({ name: entry.name, kind: kindOf(entry) })),
-  text: (path) => attempt(() => smallText(path)),
+  text: (path) => smallText(path, "utf8"),
 };
 
 function kindOf(
@@ -43,15 +43,24 @@ function kindOf(
   return stat.isCharacterDevice() || stat.isBlockDevice() ? "device" : "other";
 }
 
-/** Opened without waiting: what claims to be a file may be a pipe by now, whose writer never comes. */
-function smallText(path: string): string | undefined {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  try {
-    const stat = fstatSync(fd);
-    return stat.isFile() && stat.size <= MAX_TEXT ? readFileSync(fd, "utf8") : undefined;
-  } finally {
-    closeSync(fd);
-  }
+/**
+ * A small file's text; "latin1" tells any two contents apart. Opened without waiting, because a command inside may have put a pipe there
+ * whose writer never comes; read no further than the limit, because the file may grow meanwhile.
+ */
+export function smallText(path: string, encoding: "utf8" | "latin1"): string | undefined {
+  return attempt(() => {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    try {
+      if (!fstatSync(fd).isFile()) return undefined;
+      const buffer = Buffer.alloc(MAX_TEXT + 1);
+      let length = 0;
+      for (let count = -1; count !== 0 && length < buffer.length; length += count)
+        count = readSync(fd, buffer, length, buffer.length - length, null);
+      return length > MAX_TEXT ? undefined : buffer.toString(encoding, 0, length);
+    } finally {
+      closeSync(fd);
+    }
+  });
 }
 
 /** A path that cannot be looked at is, for planning, not there: the sandboxed command has no more rights than this process. */

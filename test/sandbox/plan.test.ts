@@ -139,6 +139,13 @@ describe("protected paths", () => {
     ]);
   });
 
+  test("more worktrees or submodules than anyone has are protected as a whole", () => {
+    const many = (folder: string) => Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`${folder}/${i}/x`, ""]));
+    const made = how(plan(tree({ "/w/.git/HEAD": "", ...many("/w/.git/worktrees"), ...many("/w/.git/modules") })));
+    expect(made).toMatchObject({ "/w/.git/worktrees": "read-only", "/w/.git/modules": "read-only" });
+    expect(Object.keys(made).length).toBeLessThan(50);
+  });
+
   test("execgate's own and the user's paths, with every name above them", () => {
     const made = how(
       plan(tree({ "/w/a/b/c": "x", "/w/x": null }), WORKSPACE_WRITE, {
