@@ -16,8 +16,11 @@ export interface FilterOptions {
   readonly notifyConnect?: boolean;
   /** Refuse what leads out of a sandbox. Without, only what would get around the supervision of execs is refused. */
   readonly confine: boolean;
-  /** "off": no socket but AF_UNIX can be made. For a sandbox that has no network namespace of its own. */
-  readonly network: "on" | "off";
+  /**
+   * "off": no socket but AF_UNIX can be made; for a sandbox that has no network namespace of its own. "loopback": for one that has: only
+   * families that it confines. AF_VSOCK, for one, reaches a virtual machine's host from any network namespace (tried).
+   */
+  readonly network: "on" | "loopback" | "off";
 }
 
 const EPERM = 1;
@@ -90,6 +93,10 @@ const CLONE_NEWUSER = 0x10000000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
 
 interface Check {
   readonly name: SyscallName;
@@ -135,6 +142,11 @@ export function execFilter(options: FilterOptions): Uint8Array {
   const checks = [NO_OTHER_LISTENER, ...(confine ? CONFINING : [])];
   if (options.network === "off") {
     checks.push({ name: "socket", steps: [load(low(0)), jump("==", AF_UNIX, { yes: "allow", no: "refuse" })] });
+  }
+  if (options.network === "loopback") {
+    const families = [AF_UNIX, AF_INET, AF_INET6].map((family) => jump("==", family, { yes: "allow" }));
+    const routes = [jump("==", AF_NETLINK, { no: "refuse" }), load(low(2)), jump("==", NETLINK_ROUTE, { yes: "allow", no: "refuse" })];
+    checks.push({ name: "socket", steps: [load(low(0)), ...families, ...routes] });
   }
   const notified: SyscallName[] = [];
   if (options.notifyExec) notified.push("execve", "execveat");

@@ -115,8 +115,11 @@ export class Enclosure implements Disposable {
 
 const NOTE_LENGTH = 500;
 
+/** What the filter must add to the plan's means of keeping the network off. */
+const FILTERED = { on: "on", namespace: "loopback", filter: "off", seatbelt: "on" } as const;
+
 function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";
   if (os !== "linux" || !(confine || notifyExec)) return undefined;
-  return { notifyExec, confine, network: plan.network === "filter" ? "off" : "on" };
+  return { notifyExec, confine, network: FILTERED[plan.network] };
 }
