@@ -1,6 +1,6 @@
 /** `execgate`, `execgate serve`: the MCP server on stdin and stdout, until stdin ends. */
 import { defineCommand } from "citty";
-import { assemble } from "../assemble.ts";
+import { Assembly } from "../assemble.ts";
 import { serveMcp } from "../mcp/serve.ts";
 import { commonArgs, commonOptions } from "./common-args.ts";
 import { startLogging } from "./logging.ts";
@@ -11,7 +11,7 @@ export default defineCommand({
   async run({ args, rawArgs }) {
     const options = commonOptions(args, rawArgs);
     startLogging(options.logLevel);
-    using parts = await assemble(options);
+    using parts = new Assembly(options);
     await serveMcp(parts);
   },
 });

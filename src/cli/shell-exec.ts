@@ -1,7 +1,7 @@
 /** `execgate shell-exec COMMAND`: one shell call without MCP, its output streaming through, its exit status the command's. */
 import { defineCommand } from "citty";
 import { STDERR, STDIN, STDOUT } from "../../ffi/fd.ts";
-import { assemble } from "../assemble.ts";
+import { Assembly } from "../assemble.ts";
 import { DEFAULT_TIMEOUT_MS } from "../shell/shell.ts";
 import { commonArgs, commonOptions } from "./common-args.ts";
 import { UsageError } from "./errors.ts";
@@ -26,11 +26,11 @@ export default defineCommand({
   async run({ args, rawArgs }) {
     const options = commonOptions(args, rawArgs);
     startLogging(options.logLevel);
-    using parts = await assemble(options);
+    using parts = new Assembly(options);
     parts.askWith(terminalAsk());
     const stop = new AbortController();
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
-    const result = await parts.shell.run(
+    const result = await parts.run(
       {
         command: args.command,
         workdir: args.workdir ?? process.cwd(),
@@ -38,7 +38,7 @@ export default defineCommand({
         login: args.login,
         stdio: args.json ? undefined : [STDIN, STDOUT, STDERR],
       },
-      stop.signal,
+      { signal: stop.signal },
     );
     if (args.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     process.exitCode = result.exit_code;

@@ -4,6 +4,7 @@
  * Run: inside the sandbox. Escalate: outside, by the server, with the program file, argv and environment given here, not those that
  * the caller named. Deny: not at all, with a reason that the caller and the model are told.
  */
+import type { Enclosure } from "../shell/enclosure.ts";
 import type { ExecRequest } from "./request.ts";
 
 export type Decision =
@@ -23,12 +24,17 @@ export type Decision =
     }
   | { readonly kind: "deny"; readonly reason: string; readonly rule?: string | undefined };
 
-/** What a decider may use of the call that an exec belongs to. */
-export interface CallContext {
-  /** Aborted when the caller, or the call, has gone. */
-  readonly signal: AbortSignal;
+/** What an exec's decision depends on besides the exec: the call that it belongs to. */
+export interface CallTerms {
+  /** The sandbox that the call runs in. */
+  readonly enclosure: Pick<Enclosure, "boundary" | "noteEscalation" | "mistrusted" | "trust">;
   /** Stops the call's clock, while a human is asked, until what it returns is disposed of. */
   pauseClock(): Disposable;
+}
+
+export interface CallContext extends CallTerms {
+  /** Aborted when the caller, or the call, has gone. */
+  readonly signal: AbortSignal;
 }
 
 export interface Decider {

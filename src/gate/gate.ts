@@ -10,7 +10,7 @@ import type { Running } from "../launcher/launcher-process.ts";
 import type { LauncherPool, Lease } from "../launcher/pool.ts";
 import { printable } from "../text/printable.ts";
 import { callerState, openCallerFolder } from "./caller.ts";
-import type { Decider, Decision } from "./decision.ts";
+import type { CallTerms, Decider, Decision } from "./decision.ts";
 import { GateRecord } from "./record.ts";
 import type { ExecRequest } from "./request.ts";
 
@@ -25,6 +25,11 @@ export interface EscalatedChild {
   end(): void;
 }
 
+export interface SettledExec extends Pick<ExecRequest, "file" | "argv"> {
+  readonly reason?: string | undefined;
+  readonly rule?: string | undefined;
+}
+
 const REASON_LENGTH = 500;
 const SIGKILL = 9;
 
@@ -32,16 +37,15 @@ export class Gate {
   readonly record = new GateRecord();
   readonly #decider: Decider;
   readonly #outside: LauncherPool;
-  readonly #pauseClock: () => Disposable;
+  readonly #terms: CallTerms;
   #lease: Promise<Lease> | undefined;
 
   /**
    * @param outside launchers without a sandbox, which start escalated children
-   * @param pauseClock stops the call's clock while a human is asked
    */
-  constructor(decider: Decider, outside: LauncherPool, pauseClock: () => Disposable) {
+  constructor(decider: Decider, outside: LauncherPool, terms: CallTerms) {
     this.#decider = decider;
-    this.#pauseClock = pauseClock;
+    this.#terms = terms;
     this.#outside = outside;
   }
 
@@ -53,9 +57,15 @@ export class Gate {
     return decision;
   }
 
+  /** An exec that the interceptor settled by the same rules, without asking. */
+  noteSettled({ file, argv, reason = "refused", rule }: SettledExec, refused: boolean): void {
+    this.record.execs++;
+    if (refused) this.record.noteDenied({ file, argv }, { kind: "deny", reason: printable(reason, REASON_LENGTH), rule });
+  }
+
   async #judge(request: ExecRequest, signal: AbortSignal): Promise<Decision> {
     try {
-      const decision = await this.#decider.decide(request, { signal, pauseClock: this.#pauseClock });
+      const decision = await this.#decider.decide(request, { ...this.#terms, signal });
       return decision.kind === "deny" ? { ...decision, reason: printable(decision.reason, REASON_LENGTH) } : decision;
     } catch (error) {
       return { kind: "deny", reason: printable(`the rules could not decide: ${String(error)}`, REASON_LENGTH) };
@@ -81,6 +91,7 @@ export class Gate {
       umask,
       ignored: [...ignored],
     });
+    this.#terms.enclosure.noteEscalation();
     return this.#child(request, decision, running);
   }
 

@@ -2,19 +2,19 @@
  * The decider of the real server: the rules decide, and where a rule says so the human does.
  */
 import type { Approval, Approvals } from "../policy/approvals.ts";
-import type { DecidingRule, Escalation, Policy, Verdict } from "../policy/policy.ts";
-import type { Boundary } from "../policy/writable-guard.ts";
+import { type DecidingRule, type Escalation, type Policy, ruleText, type Verdict } from "../policy/policy.ts";
+import type { Change } from "../sandbox/watch.ts";
 import { printable } from "../text/printable.ts";
 import type { CallContext, Decider, Decision } from "./decision.ts";
 import type { ExecRequest } from "./request.ts";
 
 export interface JudgeOptions {
   readonly policy: Policy;
-  /** What the sandbox may write now. */
-  readonly boundary: () => Boundary;
   /** Asks the human; one per client. */
   readonly approvals: () => Approvals;
 }
+
+type Asking = Extract<Verdict, { kind: "escalate" | "prompt" }>;
 
 const NOTE_LENGTH = 500;
 
@@ -26,7 +26,7 @@ export class Judge implements Decider {
   }
 
   decide(request: ExecRequest, call: CallContext): Decision | Promise<Decision> {
-    const verdict = this.#options.policy.decide(request, this.#options.boundary());
+    const verdict = this.#options.policy.decide(request, call.enclosure.boundary);
     switch (verdict.kind) {
       case "run":
         return verdict.downgrade === undefined
@@ -35,24 +35,30 @@ export class Judge implements Decider {
       case "deny":
         return { kind: "deny", reason: verdict.reason, rule: ruleText(verdict.rule) };
       case "escalate":
-        return escalate(verdict.escalation, verdict.rule, []);
-      case "prompt":
-        return this.#ask(verdict, call);
+      case "prompt": {
+        const changes = call.enclosure.mistrusted();
+        if (changes.length > 0) return this.#askAboutChanges(verdict, changes, call);
+        return verdict.kind === "prompt" ? this.#ask(verdict, call) : escalate(verdict.escalation, verdict.rule, []);
+      }
     }
   }
 
-  async #ask({ subject, escalation, rule }: Extract<Verdict, { kind: "prompt" }>, call: CallContext): Promise<Decision> {
+  async #ask({ subject, escalation, rule }: Asking, call: CallContext): Promise<Decision> {
     using _clock = call.pauseClock();
     const approval = await this.#options.approvals().decide(subject, call.signal);
     return approval.granted
       ? escalate(escalation, rule, approvalNotes(approval))
       : { kind: "deny", reason: approval.reason, rule: ruleText(rule) };
   }
-}
 
-/** The rule as results name it: what it says, and where it stands. */
-export function ruleText(rule: DecidingRule): string {
-  return printable(`${rule.pattern} (${rule.file}:${rule.line})`, NOTE_LENGTH);
+  /** What runs outside may obey a protected file that changed while a command ran: no rule allows that, only the human can. */
+  async #askAboutChanges(verdict: Asking, changes: readonly Change[], call: CallContext): Promise<Decision> {
+    const files = changes.map(({ path, what }) => `${path} ${what}`).join(", ");
+    const subject = { ...verdict.subject, warning: `while a command ran, ${files}; what runs outside may obey it` };
+    const decision = await this.#ask({ ...verdict, subject }, call);
+    if (decision.kind === "escalate") call.enclosure.trust(changes);
+    return decision;
+  }
 }
 
 function escalate(escalation: Escalation, rule: DecidingRule, notes: readonly string[]): Decision {

@@ -80,7 +80,7 @@ export class Approvals {
 
   /** Asks about one exec. Resolves always; `signal` is the call's. */
   decide(subject: PromptSubject, signal: AbortSignal): Promise<Approval> {
-    if (this.isCovered(subject)) return Promise.resolve(granted("session"));
+    if (subject.warning === undefined && this.isCovered(subject)) return Promise.resolve(granted("session"));
     if (!this.#options.ask) return Promise.resolve(refuse("unavailable"));
     if (signal.aborted) return Promise.resolve(refuse("aborted"));
     return new Promise((resolve) => {
@@ -137,7 +137,8 @@ export class Approvals {
 
   async #ask(pending: Pending, ask: Ask): Promise<Answer | Error> {
     const always = this.#options.remember && this.#prefix(pending) !== undefined;
-    const scopes: Scope[] = always ? ["once", "session", "always"] : ["once", "session"];
+    const longer: Scope[] = always ? ["session", "always"] : ["session"];
+    const scopes: Scope[] = ["once", ...(pending.subject.warning === undefined ? longer : [])];
     try {
       const answer = await ask({ message: promptMessage(pending.subject), scopes }, pending.control.signal);
       if (answer.kind === "accept" && !scopes.includes(answer.scope)) return new Error(`the answer "${answer.scope}" was not offered`);
@@ -176,7 +177,8 @@ export class Approvals {
   }
 
   #settleCovered(scope: Scope): void {
-    for (const waiting of [...this.#queue]) if (this.isCovered(waiting.subject)) this.#drop(waiting, granted(scope));
+    for (const waiting of [...this.#queue])
+      if (waiting.subject.warning === undefined && this.isCovered(waiting.subject)) this.#drop(waiting, granted(scope));
   }
 }
 

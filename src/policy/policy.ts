@@ -52,8 +52,8 @@ export interface Escalation {
 
 export type Verdict =
   | { readonly kind: "run"; readonly downgrade?: { readonly reason: string; readonly rule: DecidingRule } }
-  | { readonly kind: "escalate"; readonly escalation: Escalation; readonly rule: DecidingRule }
-  | { readonly kind: "prompt"; readonly escalation: Escalation; readonly subject: PromptSubject; readonly rule: DecidingRule }
+  /** `subject` is what the human would be asked, if something else makes that necessary. */
+  | { readonly kind: "escalate" | "prompt"; readonly escalation: Escalation; readonly subject: PromptSubject; readonly rule: DecidingRule }
   | { readonly kind: "deny"; readonly reason: string; readonly rule: DecidingRule };
 
 const MAX_REASON = 500;
@@ -94,10 +94,11 @@ export class Policy {
     if (!judged.safe) return this.#inside(judged, rule);
     if (judged.realPath !== realPath) return downgrade("the file behind this path changed while it was checked", rule);
     const escalation = escalate(request, judged, environment);
-    if (rule.decision === "allow") return { kind: "escalate", escalation, rule };
+    const subject = promptSubject(request, judged.realPath, match);
+    if (rule.decision === "allow") return { kind: "escalate", escalation, subject, rule };
     const answered = matches.find((other) => other.rule.remembered);
-    if (answered) return { kind: "escalate", escalation, rule: describeRule(answered) };
-    return { kind: "prompt", escalation, subject: promptSubject(request, judged.realPath, match), rule };
+    if (answered) return { kind: "escalate", escalation, subject, rule: describeRule(answered) };
+    return { kind: "prompt", escalation, subject, rule };
   }
 
   /** Every rule that matches the program as named or as the file behind it. */
@@ -126,8 +127,13 @@ function downgrade(reason: string, rule: DecidingRule): Verdict {
   return { kind: "run", downgrade: { reason: printable(`ran inside the sandbox, though a rule ${would}: ${reason}`, MAX_REASON), rule } };
 }
 
-function denyReason(rule: DecidingRule): string {
+export function denyReason(rule: DecidingRule): string {
   return printable(rule.justification ?? `forbidden by the rule ${rule.pattern} (${rule.file}:${rule.line})`, MAX_REASON);
+}
+
+/** The rule as results name it: what it says, and where it stands. */
+export function ruleText(rule: DecidingRule): string {
+  return printable(`${rule.pattern} (${rule.file}:${rule.line})`, MAX_REASON);
 }
 
 export function describeRule({ rule }: RuleMatch): DecidingRule {

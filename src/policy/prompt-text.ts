@@ -10,12 +10,13 @@ import { shellQuote } from "../text/shell-quote.ts";
 
 export const MAX_MESSAGE = 4000;
 // What can come together at most: command (1400 and a little), covered prefix (500, and the end of it 520), three paths and texts (300
-// each): well under MAX_MESSAGE, so that the last cut never cuts.
+// each), a warning (800): well under MAX_MESSAGE, so that the last cut never cuts.
 const MAX_PROGRAM = 400;
 const MAX_ARGUMENT = 240;
 const MAX_COMMAND = 1400;
 const MAX_COVERED = 500;
 const MAX_TEXT = 300;
+const MAX_WARNING = 800;
 const LAST_ARGUMENTS = 2;
 
 export interface PromptSubject {
@@ -27,6 +28,8 @@ export interface PromptSubject {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly justification: string | undefined;
+  /** Something that makes this one exec different: it is then asked about whatever was answered before, and only for once. */
+  readonly warning?: string | undefined;
   /** What "for this session" would cover. */
   readonly covers: { readonly tokens: readonly string[]; readonly exact: boolean };
 }
@@ -41,6 +44,7 @@ export function promptMessage(subject: PromptSubject): string {
     ...(subject.realPath === subject.program ? [] : [`File: ${pathText(subject.realPath)}`]),
     `Folder: ${pathText(subject.cwd)}`,
     ...(subject.justification === undefined ? [] : [`Reason for asking: ${printable(subject.justification, MAX_TEXT)}`]),
+    ...(subject.warning === undefined ? [] : [`Look out: ${printable(subject.warning, MAX_WARNING)}`]),
     `An answer for longer than once covers ${subject.covers.exact ? "exactly" : "everything that begins with"}: ${commandLine(subject.covers.tokens, MAX_COVERED)}`,
   ];
   return lines.join("\n").slice(0, MAX_MESSAGE);

@@ -92,6 +92,14 @@ function coversRest(rule: PrefixRule, tokens: readonly string[]): boolean {
   return true;
 }
 
+/** The rules of a {@link RuleSet}, in order. */
+export interface PlainRules {
+  readonly prefixRules: readonly PrefixRule[];
+  readonly hostExecutables: readonly HostExecutable[];
+  readonly networkRules: readonly NetworkRule[];
+  readonly escalateEnv: readonly EscalateEnv[];
+}
+
 export class RuleSet {
   readonly #buckets = new Map<string, Bucket>();
   readonly #hosts = new Map<string, HostExecutable>();
@@ -137,12 +145,32 @@ export class RuleSet {
 
   /** Adds everything of `other`, after what is here. */
   addAll(other: RuleSet): void {
+    this.#add(other.plain());
+  }
+
+  /** All rules as data that JSON holds, for another thread; {@link of} is the way back. */
+  plain(): PlainRules {
     const ranked = new Set<Ranked>();
-    for (const bucket of other.#buckets.values()) bucket.all(ranked);
-    for (const { rule } of [...ranked].sort((a, b) => a.rank - b.rank)) this.addPrefixRule(rule);
-    for (const host of other.#hosts.values()) this.addHostExecutable(host);
-    for (const rule of other.#network) this.addNetworkRule(rule);
-    for (const entry of other.#environment) this.addEscalateEnv(entry);
+    for (const bucket of this.#buckets.values()) bucket.all(ranked);
+    return {
+      prefixRules: [...ranked].sort((a, b) => a.rank - b.rank).map(({ rule }) => rule),
+      hostExecutables: [...this.#hosts.values()],
+      networkRules: this.#network,
+      escalateEnv: this.#environment,
+    };
+  }
+
+  static of(rules: PlainRules): RuleSet {
+    const set = new RuleSet();
+    set.#add(rules);
+    return set;
+  }
+
+  #add({ prefixRules, hostExecutables, networkRules, escalateEnv }: PlainRules): void {
+    for (const rule of prefixRules) this.addPrefixRule(rule);
+    for (const host of hostExecutables) this.addHostExecutable(host);
+    for (const rule of networkRules) this.addNetworkRule(rule);
+    for (const entry of escalateEnv) this.addEscalateEnv(entry);
   }
 
   /**

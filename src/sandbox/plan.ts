@@ -61,7 +61,8 @@ export interface PlanInput {
   readonly hostSockets: readonly string[];
 }
 
-const OPEN: SandboxPlan = {
+/** No sandbox at all. */
+export const OPEN: SandboxPlan = {
   files: "open",
   network: "on",
   namespaces: { mount: false, pid: false, network: false, user: false },

@@ -1,11 +1,19 @@
-/** A shell with a policy of the test's own, on the built executable's patched Bash and helper. */
-
+/** Shells with a decider of the test's own, on either interceptor, with or without a sandbox. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { buildBash } from "../../scripts/bash/build.ts";
 import type { CallContext, Decision } from "../../src/gate/decision.ts";
 import type { ExecRequest } from "../../src/gate/request.ts";
+import { BashInterceptor } from "../../src/intercept/bash/interceptor.ts";
 import { findBash } from "../../src/intercept/bash/patched-bash.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
+import { machine } from "../../src/sandbox/machine-probe.ts";
+import { OPEN } from "../../src/sandbox/plan.ts";
+import type { SandboxState } from "../../src/sandbox/state.ts";
+import { planInput } from "../../src/sandbox/surroundings.ts";
 import { selfCommand } from "../../src/self.ts";
+import { Enclosure } from "../../src/shell/enclosure.ts";
 import { Shell, type ShellCall } from "../../src/shell/shell.ts";
 import { BINARY } from "./binary.ts";
 
@@ -13,24 +21,33 @@ export const ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent",
 
 const built = await buildBash();
 export const BASH = "unavailable" in built ? await findBash(undefined) : built.path;
+const facts = await machine();
 
 export interface TestShell extends Disposable {
-  readonly shell: Shell;
   run(command: string, more?: Partial<ShellCall>, signal?: AbortSignal): ReturnType<Shell["run"]>;
 }
 
+const FULL: SandboxState = { policy: { type: "danger-full-access" }, cwd: "/", origin: "flags" };
+
+/** A shell on the bash interceptor. */
 export function testShell(
   decide: (request: ExecRequest, call: CallContext) => Decision | Promise<Decision>,
   { helper = BINARY, bash = BASH } = {},
 ): TestShell {
-  const pool = new LauncherPool({ command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n });
-  const outside = new LauncherPool({ command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n });
-  const shell = new Shell({ bash, helper, decider: { decide }, inside: pool, outside, env: ENV });
+  const launcher = { command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n };
+  const outside = new LauncherPool({ ...launcher, plan: OPEN, filter: undefined });
+  const input = planInput(FULL, facts, { protectGit: false, protect: [], own: [] }, {});
+  const enclosure = new Enclosure({
+    ...launcher,
+    input,
+    stateFolder: mkdtempSync(join(tmpdir(), "execgate-state-")),
+    supervise: undefined,
+  });
+  const shell = new Shell({ interceptor: new BashInterceptor(bash, helper), decider: { decide }, outside, env: ENV });
   return {
-    shell,
-    run: (command, more, signal) => shell.run({ command, workdir: "/", timeoutMs: 20_000, login: false, ...more }, signal),
+    run: (command, more, signal) => shell.run({ command, workdir: "/", timeoutMs: 20_000, login: false, ...more }, enclosure, signal),
     [Symbol.dispose]() {
-      pool[Symbol.dispose]();
+      enclosure[Symbol.dispose]();
       outside[Symbol.dispose]();
     },
   };

@@ -51,12 +51,12 @@ export class Session {
     this.#killable = command.killable;
     this.#shared = shared;
     this.#config = command.config;
-    this.#decider = makeDecider(command.config.decider);
+    this.#decider = makeDecider(command.config.rules);
   }
 
   configure(config: SessionConfig): void {
     this.#config = config;
-    this.#decider = makeDecider(config.decider);
+    this.#decider = makeDecider(config.rules);
   }
 
   /** The next exec of exactly this runs without being judged: the shell that the server itself starts. */
@@ -120,7 +120,7 @@ export class Session {
     }
     const decision = this.#strictest(exec);
     if (decision.kind === "run") this.#run(id, tid, exec);
-    else if (decision.kind === "deny") this.#deny(id, tid, exec, decision.reason);
+    else if (decision.kind === "deny") this.#deny(id, tid, exec, decision.reason, decision.rule);
     else this.#ask(id, tid, exec, decision);
   }
 
@@ -160,7 +160,8 @@ export class Session {
     }
     asks.remove(ask);
     if (outcome.kind === "run") this.#run(id, tid, ask);
-    else if (outcome.kind === "deny") this.#deny(id, tid, ask, outcome.reason);
+    else if (outcome.kind === "deny")
+      this.#refuse(id, tid, ask, outcome.reason); // who was asked knows of it
     else if (outcome.kind === "failed") ioctls.fail(this.listener.fd, id, outcome.errno);
     else tracees.exit(tid, outcome.status & 0xff, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
   }
@@ -197,20 +198,34 @@ export class Session {
     this.#note(judged, "run");
   }
 
-  #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined): void {
-    const { ioctls, tracees } = this.#shared;
-    using pidfd = openThread(tid, judged.request.pid);
-    if (pidfd === undefined) return;
-    complain(pidfd.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
-    tracees.exit(tid, 1, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
-    this.#note(judged, "deny", reason);
+  #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined, rule?: string): void {
+    if (this.#refuse(id, tid, judged, reason)) this.#note(judged, "deny", reason, rule);
   }
 
-  #note({ request }: Judged, decision: Note["decision"], reason?: string): void {
+  /** @returns false where nobody waits for it any more */
+  #refuse(id: bigint, tid: number, judged: Judged, reason: string | undefined): boolean {
+    const { ioctls, tracees } = this.#shared;
+    using pidfd = openThread(tid, judged.request.pid);
+    if (pidfd === undefined) return false;
+    complain(pidfd.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
+    tracees.exit(tid, 1, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
+    return true;
+  }
+
+  #note({ request }: Judged, decision: Note["decision"], reason?: string, rule?: string): void {
     const refused = decision === "deny" || decision === "killed";
     if (!refused && !this.#config.observe) return;
     const { pid, file, argv, cwd } = request;
-    this.#notes.push({ at: Date.now(), pid, file, argv, cwd, decision, ...(reason !== undefined && { reason }) });
+    this.#notes.push({
+      at: Date.now(),
+      pid,
+      file,
+      argv,
+      cwd,
+      decision,
+      ...(reason !== undefined && { reason }),
+      ...(rule !== undefined && { rule }),
+    });
     if (refused || this.#notes.length >= MOST_NOTES) this.flush();
   }
 

@@ -136,16 +136,18 @@ export class Supervisor implements Disposable {
   /** The thread is gone and its descriptors are not: close the listeners, or every exec under them would wait forever. */
   #lose(why: string): void {
     if (this.#lost !== undefined) return;
-    this.#lost = `the supervisor failed: ${why}`;
-    this.#commands.close();
-    for (const [number, { listener }] of [...this.#sessions]) {
-      closeFd(asFd(listener));
-      this.#over(number, this.#lost);
-    }
+    for (const { listener } of this.#sessions.values()) closeFd(asFd(listener));
+    this.#end(`the supervisor failed: ${why}`);
   }
 
-  /** Ends the thread, and with it every session. */
+  #end(why: string): void {
+    this.#lost = why;
+    this.#commands.close();
+    for (const number of [...this.#sessions.keys()]) this.#over(number, why);
+  }
+
+  /** Ends the thread, and with it every session. The thread closes the listeners: they are its own while it lives. */
   [Symbol.dispose](): void {
-    this.#lose("it was stopped");
+    if (this.#lost === undefined) this.#end("the supervisor was stopped");
   }
 }
