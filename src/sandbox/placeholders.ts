@@ -33,6 +33,7 @@ export class Placeholders implements Disposable {
   readonly #lists: string;
   readonly #own: string;
   #held: Placeholder[] = [];
+  #closed = false;
 
   /** @param stateFolder the user's own folder for execgate's state; never in a writable root */
   constructor(stateFolder: string) {
@@ -45,6 +46,7 @@ export class Placeholders implements Disposable {
    * more rights, cannot make either.
    */
   reserve(plan: SandboxPlan): void {
+    if (this.#closed) return; // nobody would remove them
     const others = this.#others();
     const wanted = plan.protections.filter((one) => one.how === "reserved");
     const shared = others.filter(({ path }) => plan.protections.some((one) => one.path === path));
@@ -57,6 +59,7 @@ export class Placeholders implements Disposable {
 
   /** Removes what no other server needs. */
   [Symbol.dispose](): void {
+    this.#closed = true;
     if (this.#held.length === 0) return;
     const others = new Set(this.#others().map(({ path }) => path));
     for (const placeholder of this.#held.toReversed()) if (!others.has(placeholder.path)) remove(placeholder);

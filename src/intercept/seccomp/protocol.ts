@@ -55,6 +55,10 @@ export interface Note {
 }
 
 export type Report =
+  /** The thread runs: from now on it closes what it is given itself. */
+  | { readonly type: "begun" }
+  /** The thread has closed every listener and ends. */
+  | { readonly type: "failed"; readonly message: string }
   | {
       readonly type: "ask";
       readonly session: number;

@@ -41,12 +41,19 @@ class Loop {
     this.#commands = commands;
   }
 
+  /** Runs until the main thread closes the pipe. However it ends, no listener stays open: an exec would wait forever. */
   run(): void {
-    sharpenTimers();
-    setDisposition(SIGNALS["SIGPIPE"] ?? 13, "ignore"); // a denied program's stderr may be a pipe without a reader
-    while (this.#round());
-    for (const session of this.#sessions.values()) session.listener.close();
-    closeFd(this.#commands);
+    this.#report({ type: "begun" });
+    try {
+      sharpenTimers();
+      setDisposition(SIGNALS["SIGPIPE"] ?? 13, "ignore"); // a denied program's stderr may be a pipe without a reader
+      while (this.#round());
+    } catch (error) {
+      this.#report({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    } finally {
+      for (const session of this.#sessions.values()) session.listener.close();
+      closeFd(this.#commands);
+    }
     process.exit(0); // of this thread
   }
 

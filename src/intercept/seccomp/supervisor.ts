@@ -11,7 +11,7 @@
  * ```
  *
  * Guarantees: each ask has one outcome, and one that fails is a denial; the ask's signal is aborted when its caller is gone. When the
- * thread dies, every listener is closed, so that no exec under it succeeds, and each session is told.
+ * thread fails, it closes every listener, so that no exec under them succeeds, and each session is told.
  */
 import { asFd, closeFd, type OwnedFd } from "../../../ffi/fd.ts";
 import { sendAll, socketPair } from "../../../ffi/socket.ts";
@@ -55,6 +55,8 @@ export class Supervisor implements Disposable {
   readonly #sessions = new Map<number, Attached>();
   readonly #asks = new Map<number, AbortController>();
   #nextSession = 1;
+  /** The thread has begun, and closes what it was given itself. */
+  #begun = false;
   #lost: string | undefined;
 
   constructor() {
@@ -94,6 +96,14 @@ export class Supervisor implements Disposable {
   }
 
   #take(report: Report): void {
+    if (report.type === "begun") {
+      this.#begun = true;
+      return;
+    }
+    if (report.type === "failed") {
+      this.#lose(report.message);
+      return;
+    }
     if (report.type === "gone") {
       this.#asks.get(report.ask)?.abort(new Error("the caller has ended"));
       return;
@@ -133,21 +143,20 @@ export class Supervisor implements Disposable {
     session.hooks.onOver?.(error);
   }
 
-  /** The thread is gone and its descriptors are not: close the listeners, or every exec under them would wait forever. */
+  /** No session can be served any more. A thread that never began has not closed what was meant for it. */
   #lose(why: string): void {
     if (this.#lost !== undefined) return;
-    for (const { listener } of this.#sessions.values()) closeFd(asFd(listener));
-    this.#end(`the supervisor failed: ${why}`);
-  }
-
-  #end(why: string): void {
-    this.#lost = why;
+    this.#lost = `the supervisor failed: ${why}`;
     this.#commands.close();
-    for (const number of [...this.#sessions.keys()]) this.#over(number, why);
+    for (const [number, { listener }] of [...this.#sessions]) {
+      if (!this.#begun) closeFd(asFd(listener));
+      this.#over(number, this.#lost);
+    }
   }
 
-  /** Ends the thread, and with it every session. The thread closes the listeners: they are its own while it lives. */
+  /** Ends every session, and the thread. */
   [Symbol.dispose](): void {
-    if (this.#lost === undefined) this.#end("the supervisor was stopped");
+    this.#worker.ref(); // the thread has yet to read of it
+    this.#lose("it was stopped");
   }
 }
