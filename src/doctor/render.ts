@@ -89,5 +89,5 @@ function fileLines(plan: NonNullable<DoctorReport["plan"]>): string[] {
 
 function ruleLines({ ruleFiles }: DoctorReport): string[] {
   if (ruleFiles.length === 0) return ["none: every program runs inside the sandbox"];
-  return ruleFiles.map(({ path, error }) => `${path}: ${error ?? "read"}`);
+  return ruleFiles.map(({ path, rules, error }) => `${path}: ${error ?? `${rules} rules`}`);
 }

@@ -11,6 +11,7 @@ import { type ClientSnippet, clientSnippets } from "./clients.ts";
 
 export interface RuleFile {
   readonly path: string;
+  readonly rules: number;
   /** Why it could not be read; nothing is run then by rule. */
   readonly error?: string | undefined;
 }

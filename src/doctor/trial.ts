@@ -1,61 +1,65 @@
 /**
- * Tries the sandbox that is in force: a program inside attempts what must be refused, through the real launcher. What it would write is
- * one empty file in the home folder, which is removed again should it come to be.
+ * Tries the sandbox that the report describes, as a call would use it: the real launcher, the real interceptor, a rule that forbids.
+ * What should be refused is attempted; only what was then seen counts.
  */
-import { rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { readInto } from "../../ffi/fd.ts";
-import { pipe } from "../../ffi/pipe.ts";
-import { exitStatus } from "../../ffi/process.ts";
+import { Assembly, type AssemblyOptions } from "../assemble.ts";
 import { type SandboxPlan, writableRootOf } from "../sandbox/plan.ts";
-import type { Enclosure } from "../shell/enclosure.ts";
 import type { Trial } from "./report.ts";
 
-/** Prints a word for each thing that works. */
-const SCRIPT = `echo started
-(: > "$1") 2>/dev/null && echo wrote
-(: < "/dev/tcp/127.0.0.1/$2") 2>/dev/null && echo connected
-exit 0`;
+const LIMIT_MS = 15_000;
+const RULES = 'prefix_rule(pattern=["true"], decision="forbidden", justification="doctor")\n';
 
-/** @param bash absolute path of a Bash */
-export async function trySandbox(enclosure: Enclosure, plan: SandboxPlan, bash: string, home: string): Promise<Trial> {
-  const file = join(home, `.execgate-doctor-${process.pid}`);
-  const server = createServer((socket) => socket.end());
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+/** @param options the configuration in force; its rules are not used */
+export async function tryOut(plan: SandboxPlan, options: Pick<AssemblyOptions, "sandbox" | "protectGit" | "protect">): Promise<Trial> {
+  const rulesFolder = mkdtempSync(join(tmpdir(), "execgate-doctor-"));
+  const probe = join(homedir(), `.execgate-doctor-${process.pid}`);
+  const listener = createServer().listen(0, "127.0.0.1");
   try {
-    const address = server.address();
-    const port = address !== null && typeof address === "object" ? address.port : 0;
-    const words = await inside(enclosure, [bash, "-c", SCRIPT, "trial", file, `${port}`]);
-    if (!words.includes("started")) return { failure: "a program in the sandbox did not start" };
-    const mayWrite = plan.files === "open" || writableRootOf(plan, file) !== undefined;
-    if (words.includes("wrote") && !mayWrite) return { failure: `a program in the sandbox could write in ${home}` };
-    if (words.includes("connected") && plan.network !== "on") return { failure: "a program in the sandbox could connect to one outside" };
-    return { failure: undefined };
+    await new Promise((resolve) => listener.once("listening", resolve));
+    const address = listener.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const rules = join(rulesFolder, "doctor.rules");
+    writeFileSync(rules, RULES);
+    using assembly = new Assembly({
+      ...options,
+      bash: undefined,
+      execve: undefined,
+      interceptor: "auto",
+      rules: [rules],
+      promptTimeoutMs: LIMIT_MS,
+    });
+    const { output } = await assembly.run({
+      command: script(probe, port),
+      workdir: options.sandbox.cwd,
+      timeoutMs: LIMIT_MS,
+      login: false,
+    });
+    return { failure: judge(plan, new Set(output.trim().split("\n")), existsSync(probe)) };
   } catch (error) {
-    return { failure: error instanceof Error ? error.message : String(error) };
+    return { failure: `no command can be run: ${error instanceof Error ? error.message : String(error)}` };
   } finally {
-    server.close();
-    rmSync(file, { force: true });
+    listener.close();
+    rmSync(probe, { force: true });
+    rmSync(rulesFolder, { recursive: true, force: true });
   }
 }
 
-async function inside(enclosure: Enclosure, argv: readonly [string, ...string[]]): Promise<string[]> {
-  const stay = await enclosure.begin();
-  const { read, write } = pipe();
-  using output = read;
-  try {
-    using input = write;
-    const running = await stay.lease.launcher.spawn({ file: argv[0], argv, env: [], cwd: "/", fds: [{ from: input.fd, to: 1 }] });
-    const exit = await running.exited;
-    if (exitStatus(exit) !== 0) throw new Error(`a program in the sandbox ended with status ${exitStatus(exit)}`);
-  } finally {
-    await stay.lease.release();
-    stay.end();
-  }
-  const buffer = new Uint8Array(4096);
-  const count = readInto(output.fd, buffer, "read what the trial printed"); // all writers are gone, and it fits a pipe
-  return Buffer.from(buffer.subarray(0, Number(count)))
-    .toString()
-    .split("\n");
+function script(probe: string, port: number): string {
+  return `echo ran
+(: > '${probe.replaceAll("'", "'\\''")}') 2>/dev/null
+(exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && echo connected
+env true 2>/dev/null && echo forbidden-ran
+env false || echo allowed-ran`;
+}
+
+function judge(plan: SandboxPlan, said: ReadonlySet<string>, wrote: boolean): string | undefined {
+  const covered = plan.files === "open" || writableRootOf(plan, homedir()) !== undefined;
+  if (!said.has("ran") || !said.has("allowed-ran")) return "a command in the sandbox does not run as it should";
+  if (wrote && !covered) return "a command in the sandbox wrote a file in your home folder";
+  if (said.has("connected") && plan.network !== "on") return "a command in the sandbox reached a server on this machine";
+  return said.has("forbidden-ran") ? "a program that a rule forbids ran" : undefined;
 }

@@ -72,7 +72,7 @@ test("without namespaces, what is lost is said and nothing is claimed", async ()
 
 test("a policy that nothing here can enforce, rules that cannot be read and a trial that fails are problems", async () => {
   const nothing = { ...MACHINE, namespaces: undefined, namespacesMissing: "no unshare", landlock: 0 };
-  const report = await collectReport(input(nothing, { ruleFiles: [{ path: "/c/a.rules", error: "line 3" }] }));
+  const report = await collectReport(input(nothing, { ruleFiles: [{ path: "/c/a.rules", rules: 0, error: "line 3" }] }));
   expect(report.plan).toBeUndefined();
   expect(report.problems).toEqual([
     "/c/a.rules: line 3",
@@ -84,9 +84,9 @@ test("a policy that nothing here can enforce, rules that cannot be read and a tr
 });
 
 test("the report is JSON without loss, and hostile names are shown escaped", async () => {
-  const report = await collectReport(input(MACHINE, { ruleFiles: [{ path: "/c/\n\u001b[2J.rules" }] }));
+  const report = await collectReport(input(MACHINE, { ruleFiles: [{ path: "/c/\n\u001b[2J.rules", rules: 2 }] }));
   expect(JSON.parse(JSON.stringify(report)).plan.writable).toEqual(["/w", "/tmp"]);
-  expect(renderReport(report)).toContain("/c/\\n\\x1b[2J.rules: read");
+  expect(renderReport(report)).toContain("/c/\\n\\x1b[2J.rules: 2 rules");
 });
 
 test("client snippets", () => {
