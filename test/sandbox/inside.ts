@@ -83,6 +83,8 @@ export class Stage implements Disposable {
   readonly top: string;
   readonly workspace: string;
   readonly outside: string;
+  /** HOME: the user's own, and empty. */
+  readonly home: string;
 
   constructor(setting: Setting) {
     this.#setting = setting;
@@ -90,6 +92,7 @@ export class Stage implements Disposable {
     chmodSync(this.top, 0o755);
     this.workspace = this.folder("workspace");
     this.outside = this.folder("outside");
+    this.home = this.folder("home");
   }
 
   folder(name: string): string {
@@ -149,7 +152,7 @@ export class Stage implements Disposable {
     const words = this.#setting.uid === uid ? argv : ["setpriv", ...asUser(this.#setting.uid), ...argv];
     const env = {
       PATH: "/usr/local/bin:/usr/bin:/bin",
-      HOME: "/nonexistent",
+      HOME: this.home,
       BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0",
       OUT: this.outside,
       WS: this.workspace,

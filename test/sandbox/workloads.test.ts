@@ -43,9 +43,9 @@ describe.each([...settings])("$name", (setting) => {
     () => {
       using stage = new Stage(setting);
       const cache = join(stage.outside, "cache");
-      const pack = `mkdir dep && echo '{"name":"dep","version":"1.0.0"}' > dep/package.json && (cd dep && npm pack -s > /dev/null) && mv dep/*.tgz . && rm -r dep`;
       const manifest = `echo '{"name":"x","version":"1.0.0","dependencies":{"dep":"file:dep-1.0.0.tgz"}}' > package.json`;
       const npm = `npm --cache ${cache} --offline --no-audit --no-fund --no-update-notifier`;
+      const pack = `mkdir dep && echo '{"name":"dep","version":"1.0.0"}' > dep/package.json && (cd dep && ${npm} pack -s > /dev/null) && mv dep/*.tgz . && rm -r dep`;
       expect(stage.unsandboxed(`${pack} && ${manifest} && ${npm} install -s && rm -r node_modules`).status).toBe(0);
       expect(stage.inside(`${npm} ci 2>&1 | tail -1; cat node_modules/dep/package.json`).out).toMatch(/added 1 package.*\n\{"name":"dep"/);
     },
