@@ -131,7 +131,8 @@ test("UTF-8 is decoded across reads and bad bytes are replaced", async () => {
 });
 
 test("the server ends by itself when stdin ends, and kills what runs", async () => {
-  const server = Bun.spawn([BINARY, "--sandbox", "danger-full-access"], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  const env = { PATH: "/usr/bin:/bin", HOME: "/nonexistent" };
+  const server = Bun.spawn([BINARY, "--sandbox", "danger-full-access"], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
   const path = join(mkdtempSync(join(tmpdir(), "execgate-")), "pid");
   const send = (message: object) => server.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
   send({
