@@ -35,6 +35,8 @@ export interface Shared {
 }
 
 const MOST_NOTES = 64;
+/** Execs of one session that wait for the main thread at once; each holds descriptors of the server. */
+const MOST_ASKS = 256;
 
 export class Session {
   readonly number: number;
@@ -143,6 +145,10 @@ export class Session {
 
   #ask(id: bigint, tid: number, { request, image, memory, envp }: Exec, decision: Decision): void {
     const { asks, ioctls, report } = this.#shared;
+    if (asks.countOf(this.number) >= MOST_ASKS) {
+      this.#deny(id, tid, { request, image }, `${MOST_ASKS} programs already wait for an answer`);
+      return;
+    }
     const whole = { ...request, env: readVector(memory, envp) };
     const pidfd = openThread(tid, request.pid);
     if (pidfd === undefined || !ioctls.stillWaits(this.listener.fd, id)) {

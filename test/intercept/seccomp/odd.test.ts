@@ -84,7 +84,8 @@ test("a copy in memory has no name that a rule could know, and runs inside", asy
 });
 
 test("a process that closes its memory to others cannot slip past", async () => {
-  expect((await tries("undumpable", forbidden))[1]).toBe("1");
+  // Where the server may trace it all the same (root may), it is ended as any other; else its exec fails.
+  expect(["1", "EPERM"]).toContain((await tries("undumpable", forbidden))[1] ?? "");
 });
 
 test("filters of the program's own do not take the exec away from us", async () => {
