@@ -1,10 +1,10 @@
 /**
- * This process's arguments and environment as bytes: Bun's process.argv and process.env replace what is not UTF-8.
+ * This process's arguments, environment and folder as bytes: Bun's process.argv, env and cwd() replace what is not UTF-8.
  *
  * Linux: /proc/self/cmdline and environ, the strings that execve was given. Darwin: _NSGetArgv and _NSGetEnviron <crt_externs.h>.
  */
 import { type Pointer, read, toArrayBuffer } from "bun:ffi";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { decodeBytes } from "./bytes.ts";
 import { i64, LINUX, libc } from "./libc.ts";
 
@@ -16,6 +16,11 @@ export function ownArguments(): string[] {
 /** Entries "NAME=value", in order. */
 export function ownEnvironment(): string[] {
   return LINUX ? splitAtNul(readFileSync("/proc/self/environ")) : darwinVector("_NSGetEnviron");
+}
+
+/** The working directory. Linux marks one that no longer has a name with " (deleted)" at the end. */
+export function ownFolder(): string {
+  return LINUX ? decodeBytes(readlinkSync("/proc/self/cwd", { encoding: "buffer" })) : process.cwd();
 }
 
 function splitAtNul(bytes: Uint8Array): string[] {

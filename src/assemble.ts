@@ -1,34 +1,192 @@
-/** Puts the parts of the server together: from what the command line says to a Shell that runs calls. */
-
-import type { Policy } from "./gate/decision.ts";
-import { findBash } from "./intercept/bash/patched-bash.ts";
+/** Puts the parts of the server together: from what the command line says to an object that runs shell calls. */
+import { homedir } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
+import { ownEnvironment } from "../ffi/own-strings.ts";
+import { Judge } from "./gate/judge.ts";
+import { BashInterceptor } from "./intercept/bash/interceptor.ts";
+import { cacheFolder, findBash } from "./intercept/bash/patched-bash.ts";
+import type { Interceptor } from "./intercept/interceptor.ts";
+import { SeccompInterceptor } from "./intercept/seccomp/interceptor.ts";
+import { stockBash } from "./intercept/stock-bash.ts";
 import { LauncherPool } from "./launcher/pool.ts";
 import { inheritedOpenFiles } from "./launcher/process-state.ts";
+import { log } from "./log.ts";
+import { Approvals, type Ask } from "./policy/approvals.ts";
+import { defaultRulesFolder, loadRules, rememberedFile } from "./policy/load.ts";
+import { Policy } from "./policy/policy.ts";
+import { rememberPrefix } from "./policy/remember.ts";
+import { machine } from "./sandbox/machine-probe.ts";
+import { OPEN } from "./sandbox/plan.ts";
+import type { SandboxState } from "./sandbox/state.ts";
+import { planInput } from "./sandbox/surroundings.ts";
 import { cleanEnvironment, selfCommand, selfExecutable } from "./self.ts";
-import { Shell } from "./shell/shell.ts";
+import { Enclosure } from "./shell/enclosure.ts";
+import { Enclosures } from "./shell/enclosures.ts";
+import type { ShellResult } from "./shell/result.ts";
+import { Shell, type ShellCall, type ShellProgress } from "./shell/shell.ts";
 
 export interface AssemblyOptions {
   readonly bash: string | undefined;
   readonly execve: string | undefined;
-  readonly policy: Policy;
+  readonly interceptor: "auto" | "bash" | "seccomp";
+  readonly sandbox: SandboxState;
+  /** --protect-git */
+  readonly protectGit: boolean;
+  /** --protect, absolute */
+  readonly protect: readonly string[];
+  /** Files and folders in place of the user's own folder of rules. */
+  readonly rules: readonly string[];
+  /** How long a question to the human stays open, in milliseconds. */
+  readonly promptTimeoutMs: number;
 }
 
-export interface Assembly extends Disposable {
-  readonly shell: Shell;
-  /** Starts what the first call would have to wait for. */
-  warm(): void;
+/** The wish for an interceptor that this machine does not have. */
+export class NoInterceptorError extends Error {
+  override readonly name = "NoInterceptorError";
 }
 
-/** @throws NoBashError */
-export async function assemble(options: AssemblyOptions): Promise<Assembly> {
-  const env = cleanEnvironment();
-  const helper = options.execve ?? selfExecutable();
-  if (helper === undefined) throw new Error("run from source there is no executable for Bash's exec hook: name one with --execve");
-  const bash = await findBash(options.bash);
-  const pool = new LauncherPool({ command: selfCommand("launcher"), env: entries(env), openFiles: inheritedOpenFiles() });
-  // Without a sandbox there is no difference between inside and outside.
-  const shell = new Shell({ bash, helper, policy: options.policy, inside: pool, outside: pool, env });
-  return { shell, warm: () => pool.warm(), [Symbol.dispose]: () => pool[Symbol.dispose]() };
+export class Assembly implements Disposable {
+  readonly enclosures: Enclosures;
+  readonly #shell: () => Promise<Shell>;
+  readonly #disposables: readonly Disposable[];
+  #approvals = new Approvals({ ask: undefined });
+  readonly #approve: (ask: Ask | undefined) => Approvals;
+
+  /** Loads the rules; everything else waits for the first call or {@link warm}. @throws RulesLoadError */
+  constructor(options: AssemblyOptions) {
+    const env = cleanEnvironment();
+    const places = rulePlaces(options.rules);
+    const { rules, files } = loadRules(places);
+    const policy = new Policy(rules, ownEnvironment());
+    const remembered = options.rules.length === 0 ? rememberedFile(places) : undefined;
+    let interceptor: Promise<Picked> | undefined;
+    const pick = () => {
+      interceptor ??= pickInterceptor(options, policy);
+      return interceptor;
+    };
+    const remember = async (tokens: readonly string[]) => {
+      if (remembered === undefined) return;
+      policy.addRemembered(await rememberPrefix(remembered, tokens));
+      (await pick()).reconfigure();
+    };
+    this.#approve = (ask) =>
+      new Approvals({ ask, remember: remembered === undefined ? undefined : remember, timeoutMs: options.promptTimeoutMs });
+    const launcher = { command: selfCommand("launcher"), env: entries(env), openFiles: inheritedOpenFiles() };
+    const outside = new LauncherPool({ ...launcher, plan: OPEN, filter: undefined });
+    const decider = new Judge({ policy, approvals: () => this.#approvals });
+    const own = [...files.map((file) => dirname(file)), ...ownFolders()];
+    this.enclosures = new Enclosures(options.sandbox, async (state) => {
+      const { supervise } = await pick();
+      const input = planInput(state, await machine(), { protectGit: options.protectGit, protect: options.protect, own }, process.env);
+      return new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise });
+    });
+    this.#shell = async () => {
+      const { interceptor: picked, notes } = await pick();
+      return new Shell({ interceptor: picked, decider, outside, env, notes });
+    };
+    this.#disposables = [
+      this.enclosures,
+      outside,
+      { [Symbol.dispose]: () => void interceptor?.then((picked) => picked[Symbol.dispose]()).catch(() => {}) },
+    ];
+  }
+
+  /** Says how the human is asked, once that is known; until then, and with undefined, a prompt is a deny. */
+  askWith(ask: Ask | undefined): void {
+    this.#approvals = this.#approve(ask);
+  }
+
+  /**
+   * Runs one shell call.
+   * @param state the sandbox that the client names for this call alone
+   * @throws what src/shell/shell.ts throws, and SandboxPlanError, NoInterceptorError, NoBashError
+   */
+  async run(call: ShellCall, options: RunOptions = {}): Promise<ShellResult> {
+    const shell = await this.#shell();
+    return this.enclosures.within(options.state, (enclosure) => shell.run(call, enclosure, options.signal, options.watch));
+  }
+
+  /** Starts what the first call would have to wait for; what fails is told to that call. */
+  warm(): void {
+    this.enclosures.warm().catch((error) => log.debug(`nothing is ready ahead of the first call: ${String(error)}`));
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of this.#disposables) part[Symbol.dispose]();
+  }
 }
 
-const entries = (env: Readonly<Record<string, string>>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);
+export interface RunOptions {
+  readonly state?: SandboxState | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly watch?: ((progress: ShellProgress) => void) | undefined;
+}
+
+interface Picked extends Disposable {
+  readonly interceptor: Interceptor;
+  readonly supervise: SeccompInterceptor["supervise"] | undefined;
+  readonly notes: readonly string[];
+  reconfigure(): void;
+}
+
+/** @throws NoInterceptorError, NoBashError */
+async function pickInterceptor(options: AssemblyOptions, policy: Policy): Promise<Picked> {
+  const wanted = options.interceptor;
+  const { seccompListener } = await machine();
+  if (wanted === "seccomp" && !seccompListener) throw new NoInterceptorError(`--interceptor seccomp: ${NO_LISTENER}`);
+  if (wanted === "bash" || !seccompListener) {
+    const notes = wanted === "auto" && process.platform === "linux" ? [`${NO_LISTENER}: only what Bash itself executes was checked`] : [];
+    for (const note of notes) log.warn(note);
+    const helper = options.execve ?? selfExecutable();
+    if (helper === undefined)
+      throw new NoInterceptorError("run from source there is no executable for Bash's exec hook: name one with --execve");
+    return {
+      interceptor: new BashInterceptor(await findBash(options.bash), helper),
+      supervise: undefined,
+      notes,
+      reconfigure() {},
+      [Symbol.dispose]() {},
+    };
+  }
+  const bash = options.bash ?? stockBash() ?? (await findBash(undefined));
+  const seccomp = new SeccompInterceptor(bash, () => supervisorConfig(policy));
+  return {
+    interceptor: seccomp,
+    supervise: (listener, killable) => seccomp.supervise(listener, killable),
+    notes: [],
+    reconfigure: () => seccomp.reconfigure(),
+    [Symbol.dispose]: () => seccomp[Symbol.dispose](),
+  };
+}
+
+const NO_LISTENER = "this kernel, or the container, refuses seccomp listeners";
+
+/** Where something is forbidden or asked about, what was judged must be what runs. */
+function supervisorConfig({ rules }: Policy) {
+  const plain = rules.plain();
+  return { rules: plain, verify: plain.prefixRules.some(({ decision }) => decision !== "allow"), observe: false };
+}
+
+/** Where rules are, from flags and the user's environment; never the folder this runs in. */
+export function rulePlaces(named: readonly string[]) {
+  return { named, home: process.env["HOME"], configHome: process.env["XDG_CONFIG_HOME"] };
+}
+
+/** The user's folder for execgate's state: $XDG_STATE_HOME/execgate, ~/.local/state/execgate. */
+export function stateFolder(): string {
+  const xdg = process.env["XDG_STATE_HOME"];
+  return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), ".local", "state"), "execgate");
+}
+
+/** What no command may write, even where a writable root covers it. */
+export function ownFolders(): string[] {
+  const rules = defaultRulesFolder(rulePlaces([]));
+  return [
+    ...(rules === undefined ? [] : [dirname(rules)]),
+    cacheFolder(),
+    stateFolder(),
+    ...(selfExecutable() === undefined ? [] : [process.execPath]),
+  ];
+}
+
+export const entries = (env: Readonly<Record<string, string>>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);

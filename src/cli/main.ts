@@ -6,33 +6,30 @@ import { UsageError } from "./errors.ts";
 // biome-ignore lint/suspicious/noExplicitAny: citty's own type for a command of unknown arguments
 type AnyCommand = CommandDef<any>;
 
-const commands: Record<string, () => Promise<AnyCommand>> = {
-  serve: () => import("./serve.ts").then((module) => module.default),
-  "shell-exec": () => import("./shell-exec.ts").then((module) => module.default),
-  escalate: () => import("./escalate.ts").then((module) => module.default),
-};
-
 const root = defineCommand({
   meta: {
     name: "execgate",
     version: VERSION,
     description: "An MCP shell that puts every exec to your rules. Without a command it serves MCP.",
   },
-  subCommands: commands,
+  subCommands: {
+    serve: () => import("./serve.ts").then((module) => module.default),
+    "shell-exec": () => import("./shell-exec.ts").then((module) => module.default),
+    policy: () => import("./policy.ts").then((module) => module.default),
+    doctor: () => import("./doctor.ts").then((module) => module.default),
+    escalate: () => import("./escalate.ts").then((module) => module.default),
+  },
 });
 
 /** @param argv what follows the program's name */
 export async function runCommandLine(argv: string[]): Promise<void> {
-  const [first = "serve"] = argv;
-  const named = commands[first];
   try {
-    if (first === "--help" || first === "-h" || first === "help") return print(await renderUsage(root));
-    const isDefault = named === undefined && (argv.length === 0 || first.startsWith("-"));
-    const load = isDefault ? commands["serve"] : named;
-    if (load === undefined) throw new UsageError(`there is no command ${first}; execgate --help lists them`);
-    const command = await load();
-    const rest = isDefault ? argv : argv.slice(1);
-    if (wantsHelp(rest)) return print(await renderUsage(command, root));
+    const { command, parent, rest } = await find(argv);
+    if (command.subCommands !== undefined || wantsHelp(rest)) {
+      if (!wantsHelp(rest) && rest[0] !== "help") throw new UsageError(`name a command of it: ${await subCommandNames(command)}`);
+      process.stdout.write(`${await renderUsage(command, parent)}\n`);
+      return;
+    }
     await checkFlags(command, rest);
     await runCommand(command, { rawArgs: rest });
   } catch (error) {
@@ -41,8 +38,33 @@ export async function runCommandLine(argv: string[]): Promise<void> {
   }
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+interface Found {
+  readonly command: AnyCommand;
+  readonly parent: AnyCommand | undefined;
+  readonly rest: string[];
+}
+
+/** Follows the words of `argv` down the tree of commands. Flags or nothing at the top mean `serve`. */
+async function find(argv: string[]): Promise<Found> {
+  const isDefault = argv.length === 0 || (argv[0]?.startsWith("-") && !wantsHelp(argv.slice(0, 1)));
+  const words = isDefault ? ["serve", ...argv] : argv;
+  let found: Found = { command: root, parent: undefined, rest: words };
+  for (;;) {
+    const { command, rest } = found;
+    const [word = ""] = rest;
+    const commands = (await resolved(command.subCommands)) as Record<string, AnyCommand> | undefined;
+    if (commands === undefined || word === "" || word.startsWith("-") || word === "help") return found;
+    if (commands[word] === undefined) throw new UsageError(`there is no command ${word}; execgate --help lists them`);
+    found = { command: await resolved(commands[word]), parent: command, rest: rest.slice(1) };
+  }
+}
+
+async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
+  return typeof value === "function" ? (value as () => T | Promise<T>)() : value;
+}
+
+async function subCommandNames(command: AnyCommand): Promise<string> {
+  return Object.keys((await resolved(command.subCommands)) ?? {}).join(", ");
 }
 
 const wantsHelp = (args: readonly string[]) => beforeSeparator(args).some((arg) => arg === "--help" || arg === "-h");
@@ -52,12 +74,15 @@ function beforeSeparator(args: readonly string[]): readonly string[] {
   return end < 0 ? args : args.slice(0, end);
 }
 
-/** citty lets unknown flags pass; a mistyped --sandbox must not mean its default. */
+/**
+ * citty lets unknown flags pass; a mistyped --sandbox must not mean its default. Flags end at `--`, and at the first word: what
+ * follows may be a command's own.
+ */
 async function checkFlags(command: AnyCommand, args: readonly string[]): Promise<void> {
-  const known = (await (typeof command.args === "function" ? command.args() : command.args)) as ArgsDef | undefined;
+  const known = ((await resolved(command.args)) ?? {}) as ArgsDef;
   for (const arg of beforeSeparator(args)) {
     const name = /^--(?:no-)?([^=]+)/.exec(arg)?.[1];
-    if (name !== undefined && known?.[name] === undefined) throw new UsageError(`there is no flag ${arg.split("=")[0]}; --help lists them`);
+    if (name !== undefined && known[name] === undefined) throw new UsageError(`there is no flag ${arg.split("=")[0]}; --help lists them`);
   }
 }
 

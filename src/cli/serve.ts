@@ -1,18 +1,17 @@
 /** `execgate`, `execgate serve`: the MCP server on stdin and stdout, until stdin ends. */
 import { defineCommand } from "citty";
-import { assemble } from "../assemble.ts";
+import { Assembly } from "../assemble.ts";
 import { serveMcp } from "../mcp/serve.ts";
-import { runAll } from "../policy-placeholder.ts";
 import { commonArgs, commonOptions } from "./common-args.ts";
 import { startLogging } from "./logging.ts";
 
 export default defineCommand({
   meta: { name: "serve", description: "Serve the tool `shell` over MCP on stdin and stdout (what `execgate` alone does)" },
   args: commonArgs,
-  async run({ args }) {
-    const options = commonOptions(args);
+  async run({ args, rawArgs }) {
+    const options = commonOptions(args, rawArgs);
     startLogging(options.logLevel);
-    using parts = await assemble({ ...options, policy: runAll });
+    using parts = new Assembly(options);
     await serveMcp(parts);
   },
 });

@@ -1,12 +1,12 @@
 /** `execgate shell-exec COMMAND`: one shell call without MCP, its output streaming through, its exit status the command's. */
 import { defineCommand } from "citty";
 import { STDERR, STDIN, STDOUT } from "../../ffi/fd.ts";
-import { assemble } from "../assemble.ts";
-import { runAll } from "../policy-placeholder.ts";
+import { Assembly } from "../assemble.ts";
 import { DEFAULT_TIMEOUT_MS } from "../shell/shell.ts";
 import { commonArgs, commonOptions } from "./common-args.ts";
 import { UsageError } from "./errors.ts";
 import { startLogging } from "./logging.ts";
+import { terminalAsk } from "./terminal-ask.ts";
 
 export default defineCommand({
   meta: { name: "shell-exec", description: "Run one command as the MCP tool would, without MCP" },
@@ -23,13 +23,14 @@ export default defineCommand({
     },
     json: { type: "boolean", description: "Keep the output and print the tool's result as JSON" },
   },
-  async run({ args }) {
-    const options = commonOptions(args);
+  async run({ args, rawArgs }) {
+    const options = commonOptions(args, rawArgs);
     startLogging(options.logLevel);
-    using parts = await assemble({ ...options, policy: runAll });
+    using parts = new Assembly(options);
+    parts.askWith(terminalAsk());
     const stop = new AbortController();
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
-    const result = await parts.shell.run(
+    const result = await parts.run(
       {
         command: args.command,
         workdir: args.workdir ?? process.cwd(),
@@ -37,7 +38,7 @@ export default defineCommand({
         login: args.login,
         stdio: args.json ? undefined : [STDIN, STDOUT, STDERR],
       },
-      stop.signal,
+      { signal: stop.signal },
     );
     if (args.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     process.exitCode = result.exit_code;

@@ -1,16 +1,16 @@
 /**
  * The gate: exec request → decision → outcome, for one shell call, on whichever interceptor the request came.
  *
- * Guarantees: an interceptor always gets a decision, a failing policy's being Deny; an escalated child runs the gate's own copy of the
+ * Guarantees: an interceptor always gets a decision, a failing decider's being Deny; an escalated child runs the gate's own copy of the
  * request, with the caller's descriptors, folder, umask and ignored signals, and ends with the caller or the call.
  */
 import type { Fd } from "../../ffi/fd.ts";
 import { exitStatus } from "../../ffi/process.ts";
-import { type Running, SpawnRefused } from "../launcher/launcher-process.ts";
+import type { Running } from "../launcher/launcher-process.ts";
 import type { LauncherPool, Lease } from "../launcher/pool.ts";
 import { printable } from "../text/printable.ts";
 import { callerState, openCallerFolder } from "./caller.ts";
-import type { Decision, Policy } from "./decision.ts";
+import type { CallTerms, Decider, Decision } from "./decision.ts";
 import { GateRecord } from "./record.ts";
 import type { ExecRequest } from "./request.ts";
 
@@ -25,18 +25,27 @@ export interface EscalatedChild {
   end(): void;
 }
 
+export interface SettledExec extends Pick<ExecRequest, "file" | "argv"> {
+  readonly reason?: string | undefined;
+  readonly rule?: string | undefined;
+}
+
 const REASON_LENGTH = 500;
 const SIGKILL = 9;
 
 export class Gate {
   readonly record = new GateRecord();
-  readonly #policy: Policy;
+  readonly #decider: Decider;
   readonly #outside: LauncherPool;
+  readonly #terms: CallTerms;
   #lease: Promise<Lease> | undefined;
 
-  /** @param outside launchers without a sandbox, which start escalated children */
-  constructor(policy: Policy, outside: LauncherPool) {
-    this.#policy = policy;
+  /**
+   * @param outside launchers without a sandbox, which start escalated children
+   */
+  constructor(decider: Decider, outside: LauncherPool, terms: CallTerms) {
+    this.#decider = decider;
+    this.#terms = terms;
     this.#outside = outside;
   }
 
@@ -48,19 +57,25 @@ export class Gate {
     return decision;
   }
 
+  /** An exec that the interceptor settled by the same rules, without asking. */
+  noteSettled({ file, argv, reason = "refused", rule }: SettledExec, refused: boolean): void {
+    this.record.execs++;
+    if (refused) this.record.noteDenied({ file, argv }, { kind: "deny", reason: printable(reason, REASON_LENGTH), rule });
+  }
+
   async #judge(request: ExecRequest, signal: AbortSignal): Promise<Decision> {
     try {
-      const decision = await this.#policy.decide(request, signal);
+      const decision = await this.#decider.decide(request, { ...this.#terms, signal });
       return decision.kind === "deny" ? { ...decision, reason: printable(decision.reason, REASON_LENGTH) } : decision;
     } catch (error) {
-      return { kind: "deny", reason: printable(`the policy could not decide: ${String(error)}`, REASON_LENGTH) };
+      return { kind: "deny", reason: printable(`the rules could not decide: ${String(error)}`, REASON_LENGTH) };
     }
   }
 
   /**
    * Starts the escalated child.
    * @param fds the caller's descriptors here and the numbers they had there; still the interceptor's to close once this resolves
-   * @throws SpawnRefused where the program cannot be run, CallerError where the caller is not what it claims
+   * @throws SpawnRefused (src/launcher) where the program cannot be run, CallerError where the caller is not what it claims
    */
   async escalate(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<EscalatedChild> {
     const { umask, ignored } = callerState(request.pid);
@@ -69,13 +84,14 @@ export class Gate {
     const { launcher } = await this.#lease;
     const running = await launcher.spawn({
       file: decision.program,
-      argv: request.argv,
+      argv: decision.argv,
       env: decision.env,
       cwd: folder.fd,
       fds,
       umask,
       ignored: [...ignored],
     });
+    this.#terms.enclosure.noteEscalation();
     return this.#child(request, decision, running);
   }
 
@@ -96,5 +112,3 @@ export class Gate {
     return lease === undefined ? 0 : lease.release();
   }
 }
-
-export { SpawnRefused };

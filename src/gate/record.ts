@@ -40,7 +40,7 @@ export class GateRecord {
     this.#add(this.escalated, { command: commandText(request), exit_code: exitCode, ...optional(decision) });
   }
 
-  noteDenied(request: ExecRequest, decision: Extract<Decision, { kind: "deny" }>): void {
+  noteDenied(request: Pick<ExecRequest, "file" | "argv">, decision: Extract<Decision, { kind: "deny" }>): void {
     this.#add(this.denied, { command: commandText(request), reason: decision.reason, ...optional({ rule: decision.rule }) });
   }
 

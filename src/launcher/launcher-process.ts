@@ -4,15 +4,16 @@
  * Guarantees: every request settles, at the latest when the launcher is gone; `dispose` ends the launcher and with it all that it
  * started. A launcher that died fails what runs on it with a message that says so; it is never reused.
  */
-import { asFd, closeAll, type Fd, openNull } from "../../ffi/fd.ts";
+import { asFd, closeAll, type Fd, type OwnedFd, openNull } from "../../ffi/fd.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { type Exit, kill, openPidfd, type Pid, reap } from "../../ffi/process.ts";
 import { SIGNALS } from "../../ffi/signals.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
+import type { SandboxPlan } from "../sandbox/plan.ts";
 import { Channel } from "../wire/channel.ts";
-import { CONTROL_FD, type FromLauncher, MAX_SPAWN_FDS, type SpawnMessage, type ToLauncher } from "./protocol.ts";
+import { CONTROL_FD, type ConfigureMessage, type FromLauncher, MAX_SPAWN_FDS, type SpawnMessage, type ToLauncher } from "./protocol.ts";
 
 export class LauncherError extends Error {
   override readonly name = "LauncherError";
@@ -48,6 +49,16 @@ export interface LauncherOptions {
   readonly command: readonly string[];
   readonly env: readonly string[];
   readonly openFiles: bigint;
+  readonly plan: SandboxPlan;
+  readonly filter: ConfigureMessage["filter"];
+  /** Takes the listener of a filter that supervises. */
+  readonly supervise?: ((listener: OwnedFd, killable: boolean) => Supervision) | undefined;
+}
+
+/** What supervises the execs of one launcher, whichever call it serves. */
+export interface Supervision extends Disposable {
+  /** The next exec of exactly this is the server's own and runs without being judged. */
+  admit(file: string, argv: readonly string[]): void;
 }
 
 export class LauncherProcess implements Disposable {
@@ -57,12 +68,15 @@ export class LauncherProcess implements Disposable {
   readonly #running = new Map<number, PromiseWithResolvers<Exit>>();
   #swept: PromiseWithResolvers<number> | undefined;
   #ready = Promise.withResolvers<void>();
+  readonly #supervise: LauncherOptions["supervise"];
+  #supervision: Supervision | undefined;
   #nextId = 1;
   #dead: LauncherError | undefined;
 
-  private constructor(channel: Channel, pid: Pid) {
+  private constructor(channel: Channel, pid: Pid, supervise: LauncherOptions["supervise"]) {
     this.#channel = channel;
     this.#pid = pid;
+    this.#supervise = supervise;
     void this.#listen();
   }
 
@@ -85,15 +99,21 @@ export class LauncherProcess implements Disposable {
         { from: theirs.fd, to: CONTROL_FD },
       ],
     });
-    const launcher = new LauncherProcess(new Channel(ours, { maxFds: 1 }), pid);
+    const launcher = new LauncherProcess(new Channel(ours, { maxFds: 1 }), pid, options.supervise);
     try {
-      await launcher.#send({ type: "configure", openFiles: String(options.openFiles) });
+      const { openFiles, plan, filter } = options;
+      await launcher.#send({ type: "configure", openFiles: String(openFiles), plan, filter });
       await launcher.#ready.promise;
       return launcher;
     } catch (error) {
       launcher[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** What supervises its execs, where its filter does. */
+  get supervision(): Supervision | undefined {
+    return this.#supervision;
   }
 
   /** False once it has died or was closed. */
@@ -154,8 +174,8 @@ export class LauncherProcess implements Disposable {
   async #listen(): Promise<void> {
     try {
       for (let message = await this.#channel.receive(); message !== undefined; message = await this.#channel.receive()) {
-        closeAll(message.fds);
-        this.#handle(message.value as FromLauncher);
+        using listener = new Received(message.fds);
+        this.#handle(message.value as FromLauncher, listener);
       }
       this.#die(new LauncherError("the launcher ended; what ran on it was killed"));
     } catch (cause) {
@@ -163,9 +183,10 @@ export class LauncherProcess implements Disposable {
     }
   }
 
-  #handle(message: FromLauncher): void {
+  #handle(message: FromLauncher, received: Received): void {
     switch (message.type) {
       case "ready":
+        this.#supervision = received.first && this.#supervise?.(received.first, message.killable ?? false);
         return this.#ready.resolve();
       case "failed":
         return this.#die(new LauncherError(message.message));
@@ -192,6 +213,7 @@ export class LauncherProcess implements Disposable {
     this.#swept?.promise.catch(() => {});
     this.#swept?.reject(reason);
     this.#channel[Symbol.dispose]();
+    this.#supervision?.[Symbol.dispose]();
     void this.#bury();
   }
 
@@ -208,6 +230,23 @@ export class LauncherProcess implements Disposable {
 
   [Symbol.dispose](): void {
     this.#die(new LauncherError("the launcher was closed"));
+  }
+}
+
+/** Descriptors that came with a message; what nobody takes is closed. */
+class Received implements Disposable {
+  readonly #fds: readonly OwnedFd[];
+
+  constructor(fds: readonly OwnedFd[]) {
+    this.#fds = fds;
+  }
+
+  get first(): OwnedFd | undefined {
+    return this.#fds[0];
+  }
+
+  [Symbol.dispose](): void {
+    closeAll(this.#fds);
   }
 }
 

@@ -10,7 +10,10 @@ import { asFd, closeAll, type Fd, type OwnedFd, setCloseOnExec } from "../../ffi
 import { poll } from "../../ffi/poll.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { adoptOrphans, type Exit, kill, openPidfd, type Pid } from "../../ffi/process.ts";
+import { forbidNewPrivileges, installFilter, installListener, type Listener } from "../../ffi/seccomp.ts";
 import { spawn } from "../../ffi/spawn.ts";
+import { execFilter, type FilterOptions } from "../sandbox/filter.ts";
+import { restrict } from "../sandbox/restrict.ts";
 import { BlockingChannel } from "../wire/blocking-channel.ts";
 import { killDescendants, reapAll } from "./descendants.ts";
 import { restoreOpenFiles, restoreSignals } from "./process-state.ts";
@@ -29,6 +32,18 @@ export function runLauncher(): void {
   const control = asFd(CONTROL_FD);
   setCloseOnExec(control, true);
   new Launcher(control).run();
+}
+
+/** Installs the filter, last of all that restricts this process. @returns the listener, where it supervises */
+function filter(options: Omit<FilterOptions, "arch">): (Listener & Disposable) | undefined {
+  forbidNewPrivileges();
+  const program = execFilter({ arch: process.arch === "arm64" ? "arm64" : "x64", ...options });
+  if (!options.notifyExec) {
+    installFilter(program);
+    return undefined;
+  }
+  const listener = installListener(program);
+  return { ...listener, [Symbol.dispose]: () => listener.listener.close() };
 }
 
 class Launcher {
@@ -89,7 +104,10 @@ class Launcher {
       restoreSignals(undefined);
       restoreOpenFiles(BigInt(message.openFiles));
       adoptOrphans();
-      this.#send({ type: "ready" });
+      restrict(message.plan);
+      using supervised = message.filter === undefined ? undefined : filter(message.filter);
+      if (supervised === undefined) this.#send({ type: "ready" });
+      else this.#channel.send({ type: "ready", killable: supervised.killable } satisfies FromLauncher, [supervised.listener.fd]);
     } catch (error) {
       this.#send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
       this.#serving = false;

@@ -5,6 +5,8 @@
  * launcher: ready or failed, then spawned or refused for each spawn, exited for each that was spawned, swept for each sweep
  */
 import type { Exit } from "../../ffi/process.ts";
+import type { FilterOptions } from "../sandbox/filter.ts";
+import type { SandboxPlan } from "../sandbox/plan.ts";
 
 /** The descriptor that a launcher finds its socket at. */
 export const CONTROL_FD = 3;
@@ -16,6 +18,10 @@ export interface ConfigureMessage {
   readonly type: "configure";
   /** Soft limit on open files for what it starts, in decimal: Bun has raised this process's own. */
   readonly openFiles: string;
+  /** What it restricts itself to, and with it all that it starts. */
+  readonly plan: SandboxPlan;
+  /** The system calls that it gives up, or has supervised; undefined: no filter. */
+  readonly filter?: Omit<FilterOptions, "arch"> | undefined;
 }
 
 /** Starts a program; the descriptors ride along in the order of `fds`. */
@@ -43,7 +49,8 @@ export type ToLauncher =
   | { readonly type: "sweep" };
 
 export type FromLauncher =
-  | { readonly type: "ready" }
+  /** With the listener attached, where the filter supervises. `killable`: see ffi/seccomp.ts. */
+  | { readonly type: "ready"; readonly killable?: boolean }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "spawned"; readonly id: number }
   | { readonly type: "refused"; readonly id: number; readonly code: string; readonly errno: number; readonly message: string }

@@ -1,6 +1,6 @@
 /** Tells a client that asked for progress how a call goes: the newest output, at most once a second, and only when there is more. */
 import type { ShellProgress } from "../shell/shell.ts";
-import { escapeUnsafe } from "../text/printable.ts";
+import { escapeUnshowable } from "../text/printable.ts";
 
 const EVERY_MS = 1000;
 const NEWEST_BYTES = 1000;
@@ -30,4 +30,4 @@ export class ProgressReporter implements Disposable {
 }
 
 /** Line ends stay; everything else that moves or hides text is escaped. */
-const lines = (text: string) => text.split("\n").map(escapeUnsafe).join("\n");
+const lines = (text: string) => text.split("\n").map(escapeUnshowable).join("\n");

@@ -16,7 +16,7 @@ const input = z.strictObject({
 });
 
 const entry = { command: z.string(), rule: z.string().optional() };
-const output = z.object({
+const output = z.looseObject({
   exit_code: z.int().describe("Bash's exit status; 128+n where signal n ended it, 137 after a time-out"),
   output: z.string().describe("stdout and stderr, in the order they were written"),
   duration: z.object({ secs: z.int(), nanos: z.int() }),
@@ -28,6 +28,11 @@ const output = z.object({
   denied: z.array(z.object({ ...entry, reason: z.string() })).describe("Programs that were refused"),
   confined: z.array(z.object({ ...entry, reason: z.string() })).describe("Programs that a rule would let out, and that ran inside"),
   killed: z.int().describe("Processes that still ran when the command had ended, and were killed"),
+  sandbox: z
+    .object({ policy: z.string(), writable_roots: z.array(z.string()), network_access: z.boolean() })
+    .optional()
+    .describe("The sandbox in force, where the command failed: it may be why"),
+  notes: z.array(z.string()).optional().describe("What else the user should know"),
 });
 
 /** As tools/list shows it. */

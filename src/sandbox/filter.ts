@@ -14,8 +14,13 @@ export interface FilterOptions {
   readonly notifyExec: boolean;
   /** connect waits for the supervisor. */
   readonly notifyConnect?: boolean;
-  /** "off": no socket but AF_UNIX can be made. For a sandbox that has no network namespace of its own. */
-  readonly network: "on" | "off";
+  /** Refuse what leads out of a sandbox. Without, only what would get around the supervision of execs is refused. */
+  readonly confine: boolean;
+  /**
+   * "off": no socket but AF_UNIX can be made; for a sandbox that has no network namespace of its own. "loopback": for one that has: only
+   * families that it confines. AF_VSOCK, for one, reaches a virtual machine's host from any network namespace (tried).
+   */
+  readonly network: "on" | "loopback" | "off";
 }
 
 const EPERM = 1;
@@ -79,51 +84,69 @@ const REFUSED: readonly SyscallName[] = [
   "uselib",
 ];
 
+/** Refused in any case: one that traces or rewrites a process that waits in its exec could change what was judged. */
+const PAST_THE_SUPERVISOR: readonly SyscallName[] = ["ptrace", "process_vm_writev"];
+
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 const CLONE_NEWUSER = 0x10000000;
-const CLONE_NEWNS = 0x20000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
+
+interface Check {
+  readonly name: SyscallName;
+  readonly steps: readonly Step[];
+}
+
+/** A newer listener would be asked instead of ours. */
+const NO_OTHER_LISTENER: Check = {
+  name: "seccomp",
+  steps: [
+    load(low(0)),
+    jump("==", SECCOMP_SET_MODE_FILTER, { no: "allow" }),
+    load(low(1)),
+    jump("bits", SECCOMP_FILTER_FLAG_NEW_LISTENER, { yes: "refuse", no: "allow" }),
+  ],
+};
+
+const CONFINING: readonly Check[] = [
+  // In a user namespace of its own a process has every capability over it.
+  { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
+  { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
+  // Input typed into, or selected on, the user's terminal. The kernel looks at 32 bits of the request.
+  {
+    name: "ioctl",
+    steps: [load(low(1)), jump("==", TIOCSTI, { yes: "refuse" }), jump("==", TIOCLINUX, { yes: "refuse", no: "allow" })],
+  },
+  // Setting the limits of another process: the server runs as the same user. Own limits (pid 0), and reading, are fine.
+  {
+    name: "prlimit64",
+    steps: [
+      load(low(0)),
+      jump("==", 0, { yes: "allow" }),
+      load(low(2)),
+      jump("==", 0, { no: "refuse" }),
+      load(high(2)),
+      jump("==", 0, { yes: "allow", no: "refuse" }),
+    ],
+  },
+];
 
 export function execFilter(options: FilterOptions): Uint8Array {
-  const { arch } = options;
-  const checks: { name: SyscallName; steps: readonly Step[] }[] = [
-    // A newer listener would be asked instead of ours.
-    {
-      name: "seccomp",
-      steps: [
-        load(low(0)),
-        jump("==", SECCOMP_SET_MODE_FILTER, { no: "allow" }),
-        load(low(1)),
-        jump("bits", SECCOMP_FILTER_FLAG_NEW_LISTENER, { yes: "refuse", no: "allow" }),
-      ],
-    },
-    // In a user namespace of its own a process has every capability over it; in a mount namespace of its own, paths mean other files
-    // than the supervisor finds (a privileged process could make one).
-    { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
-    { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
-    // Input typed into, or selected on, the user's terminal. The kernel looks at 32 bits of the request.
-    {
-      name: "ioctl",
-      steps: [load(low(1)), jump("==", TIOCSTI, { yes: "refuse" }), jump("==", TIOCLINUX, { yes: "refuse", no: "allow" })],
-    },
-    // Setting the limits of another process: the server runs as the same user. Own limits (pid 0), and reading, are fine.
-    {
-      name: "prlimit64",
-      steps: [
-        load(low(0)),
-        jump("==", 0, { yes: "allow" }),
-        load(low(2)),
-        jump("==", 0, { no: "refuse" }),
-        load(high(2)),
-        jump("==", 0, { yes: "allow", no: "refuse" }),
-      ],
-    },
-  ];
+  const { arch, confine } = options;
+  const checks = [NO_OTHER_LISTENER, ...(confine ? CONFINING : [])];
   if (options.network === "off") {
     checks.push({ name: "socket", steps: [load(low(0)), jump("==", AF_UNIX, { yes: "allow", no: "refuse" })] });
+  }
+  if (options.network === "loopback") {
+    const families = [AF_UNIX, AF_INET, AF_INET6].map((family) => jump("==", family, { yes: "allow" }));
+    const routes = [jump("==", AF_NETLINK, { no: "refuse" }), load(low(2)), jump("==", NETLINK_ROUTE, { yes: "allow", no: "refuse" })];
+    checks.push({ name: "socket", steps: [load(low(0)), ...families, ...routes] });
   }
   const notified: SyscallName[] = [];
   if (options.notifyExec) notified.push("execve", "execveat");
@@ -141,8 +164,8 @@ export function execFilter(options: FilterOptions): Uint8Array {
     ...notified.flatMap((name) => on(name, "notify")),
     ...checks.flatMap(({ name }) => on(name, name)),
     // Its flags lie in memory, which no filter can read; C libraries fall back to clone.
-    ...on("clone3", "absent"),
-    ...REFUSED.flatMap((name) => on(name, "refuse")),
+    ...(confine ? on("clone3", "absent") : []),
+    ...(confine ? REFUSED : PAST_THE_SUPERVISOR).flatMap((name) => on(name, "refuse")),
     ret(ALLOW),
     ...checks.flatMap(({ name, steps }) => [label(name), ...steps]),
     label("allow"),

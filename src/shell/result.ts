@@ -1,6 +1,12 @@
 /** What a shell call comes to: the shape of the tool's result, and of `shell-exec --json`. */
 import type { ConfinedEntry, DeniedEntry, EscalatedEntry } from "../gate/record.ts";
 
+export interface SandboxSummary {
+  readonly policy: string;
+  readonly writable_roots: readonly string[];
+  readonly network_access: boolean;
+}
+
 export interface ShellResult {
   /** Bash's exit status; 128 + n where signal n ended it, 137 after a time-out. */
   readonly exit_code: number;
@@ -18,6 +24,10 @@ export interface ShellResult {
   readonly confined: readonly ConfinedEntry[];
   /** Processes that still ran when Bash had ended, and were killed. */
   readonly killed: number;
+  /** The sandbox in force, where the command failed: it may be why. */
+  readonly sandbox?: SandboxSummary;
+  /** What else the user should know. */
+  readonly notes?: readonly string[];
 }
 
 /** @param nanoseconds a duration as process.hrtime.bigint() differences give it */

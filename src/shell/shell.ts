@@ -2,20 +2,21 @@
  * One shell call: Bash on a launcher, its execs put to the gate, its output kept, its time limited, and at the end nothing left of it.
  *
  * The call ends when Bash ends, by its time limit, or by its signal; then whatever still runs of it is killed, inside and outside the
- * sandbox, and what the output pipe still holds is read. Calls share nothing but the pools of launchers.
+ * sandbox, and what the output pipe still holds is read. Calls share nothing but launchers that wait.
  */
 import type { Fd } from "../../ffi/fd.ts";
-import { type OwnedFd, openNull } from "../../ffi/fd.ts";
-import { enlargePipe, pipe } from "../../ffi/pipe.ts";
 import { type Exit, exitStatus } from "../../ffi/process.ts";
-import type { Policy } from "../gate/decision.ts";
+import type { Decider } from "../gate/decision.ts";
 import { Gate } from "../gate/gate.ts";
-import { BashInterceptor } from "../intercept/bash/interceptor.ts";
-import type { LauncherPool } from "../launcher/pool.ts";
+import type { Interceptor } from "../intercept/interceptor.ts";
+import type { LauncherPool, Lease } from "../launcher/pool.ts";
+import { inheritedIgnoredSignals } from "../launcher/process-state.ts";
 import { Deadline } from "./deadline.ts";
+import type { Enclosure } from "./enclosure.ts";
 import { OutputReader } from "./output-reader.ts";
 import { OutputWindow } from "./output-window.ts";
 import { durationOf, type ShellResult } from "./result.ts";
+import { Stdio } from "./stdio.ts";
 
 export interface ShellCall {
   readonly command: string;
@@ -29,24 +30,20 @@ export interface ShellCall {
 }
 
 export interface ShellOptions {
-  /** Path of the (patched) Bash. */
-  readonly bash: string;
-  /** Path of the program that Bash's exec hook calls. */
-  readonly helper: string;
-  readonly policy: Policy;
-  /** Launchers inside the sandbox, for Bash. */
-  readonly inside: LauncherPool;
-  /** Launchers without one, for escalated children. */
+  readonly interceptor: Interceptor;
+  readonly decider: Decider;
+  /** Launchers without a sandbox, for escalated children. */
   readonly outside: LauncherPool;
   /** The environment that Bash starts with. */
   readonly env: Readonly<Record<string, string>>;
+  /** What every result says, as that interception is not the one asked for. */
+  readonly notes?: readonly string[] | undefined;
   /** Bytes of output kept. */
   readonly outputLimit?: number | undefined;
 }
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_OUTPUT_LIMIT = 1024 * 1024;
-const PIPE_BYTES = 1024 * 1024;
 
 export interface ShellProgress {
   /** The newest output, at most so many bytes. */
@@ -54,8 +51,15 @@ export interface ShellProgress {
   readonly total: number;
 }
 
+/** The interception of execs broke down while a call ran: no exec of it succeeded from then on. */
+export class InterceptionError extends Error {
+  override readonly name = "InterceptionError";
+}
+
 export class Shell {
   readonly #options: ShellOptions;
+  /** Bash finds ignored what this process was started with ignored, as under nohup. */
+  readonly #ignored = [...inheritedIgnoredSignals()];
 
   constructor(options: ShellOptions) {
     this.#options = options;
@@ -65,9 +69,9 @@ export class Shell {
    * Runs one call to its end.
    * @param signal ends the call as its time limit would
    * @param watch is given a view of the output while the call runs
-   * @throws LauncherError, SpawnRefused where Bash could not be started
+   * @throws LauncherError, SpawnRefused where Bash could not be started; InterceptionError
    */
-  async run(call: ShellCall, signal?: AbortSignal, watch?: (progress: ShellProgress) => void): Promise<ShellResult> {
+  async run(call: ShellCall, enclosure: Enclosure, signal?: AbortSignal, watch?: (progress: ShellProgress) => void): Promise<ShellResult> {
     signal?.throwIfAborted();
     const started = process.hrtime.bigint();
     const window = new OutputWindow(this.#options.outputLimit ?? DEFAULT_OUTPUT_LIMIT);
@@ -77,14 +81,23 @@ export class Shell {
         return window.total;
       },
     });
-    const gate = new Gate(this.#options.policy, this.#options.outside);
+    const stay = await enclosure.begin();
     using deadline = new Deadline(call.timeoutMs);
+    const gate = new Gate(this.#options.decider, this.#options.outside, { enclosure, pauseClock: () => deadline.pause() });
     const ending = AbortSignal.any(signal === undefined ? [deadline.expired] : [deadline.expired, signal]);
-    const { exit, killed } = await this.#runBash(call, gate, window, ending);
+    let left: readonly string[] = [];
+    let ended: Ended;
+    try {
+      ended = await this.#runBash(call, stay.lease, gate, window, ending);
+    } finally {
+      left = stay.end();
+    }
     const { text, truncated } = window.read();
     const { escalated, denied, confined } = gate.record;
+    const notes = [...(this.#options.notes ?? []), ...left];
+    const code = exitStatus(ended.exit);
     return {
-      exit_code: exitStatus(exit),
+      exit_code: code,
       output: text,
       duration: durationOf(process.hrtime.bigint() - started),
       timed_out: deadline.expired.aborted,
@@ -92,79 +105,64 @@ export class Shell {
       escalated,
       denied,
       confined,
-      killed,
+      killed: ended.killed,
+      ...(code !== 0 && enclosure.boundary.kind !== "none" ? { sandbox: enclosure.summary } : {}),
+      ...(notes.length > 0 ? { notes } : {}),
     };
   }
 
-  async #runBash(call: ShellCall, gate: Gate, window: OutputWindow, ending: AbortSignal): Promise<{ exit: Exit; killed: number }> {
-    const lease = await this.#options.inside.lease();
+  async #runBash(call: ShellCall, lease: Lease, gate: Gate, window: OutputWindow, ending: AbortSignal): Promise<Ended> {
+    const { interceptor, env } = this.#options;
     let released: Promise<number> | undefined;
+    /** Kills all that runs inside, Bash too. */
+    const release = () => {
+      released ??= lease.release();
+      released.catch(() => {}); // awaited below
+    };
     try {
-      await using interceptor = new BashInterceptor(gate, this.#options.helper);
+      await using interception = interceptor.begin(gate, lease.launcher);
       using stdio = new Stdio(call.stdio);
       await using reader = stdio.output === undefined ? undefined : new OutputReader(stdio.output, window);
+      const argv = ["bash", call.login ? "-lc" : "-c", call.command];
+      interception.starting(interceptor.bash, argv);
       const bash = await lease.launcher.spawn({
-        file: this.#options.bash,
-        argv: ["bash", call.login ? "-lc" : "-c", call.command],
-        env: entries({ ...this.#options.env, ...interceptor.env }),
+        file: interceptor.bash,
+        argv,
+        env: entries({ ...env, ...interception.env }),
         cwd: call.workdir,
-        fds: [...stdio.fds, ...interceptor.fds],
+        fds: [...stdio.fds, ...interception.fds],
+        ignored: this.#ignored,
       });
-      interceptor.started();
+      interception.started();
       stdio.started();
-      const end = () => {
-        released ??= lease.release(); // the sweep ends Bash, too
-        released.catch(() => {});
-      };
-      ending.addEventListener("abort", end, { once: true });
-      if (ending.aborted) end();
+      ending.addEventListener("abort", release, { once: true });
+      if (ending.aborted) release();
+      let failure: Error | undefined;
+      void interception.failed.then((error) => {
+        failure = error;
+        release();
+      });
       const exit = await bash.exited;
-      ending.removeEventListener("abort", end);
-      released ??= lease.release();
-      const inside = await released;
-      await interceptor[Symbol.asyncDispose]();
+      ending.removeEventListener("abort", release);
+      release();
+      const inside = (await released) ?? 0;
+      await interception[Symbol.asyncDispose]();
       const outside = await gate.close();
       await reader?.finish();
+      if (failure !== undefined)
+        throw new InterceptionError(`execs could no longer be checked, so none was let through: ${failure.message}`);
       return { exit, killed: inside + outside };
     } finally {
-      await (released ?? lease.release()).catch(() => {}); // the launcher is closed then, and has ended all it ran
+      release();
+      await released?.catch(() => {}); // the launcher is closed then, and has ended all it ran
       await gate.close();
     }
   }
 }
 
-/** Bash's stdin, stdout and stderr: those of the caller, or nothing to read and one pipe for both outputs, so that they keep their order. */
-class Stdio implements Disposable {
-  readonly fds: { from: Fd; to: number }[];
-  /** The read end of the pipe, for whoever takes it. */
-  readonly output: OwnedFd | undefined;
-  readonly #ours: OwnedFd[] = [];
-
-  constructor(given: readonly [Fd, Fd, Fd] | undefined) {
-    if (given !== undefined) {
-      this.fds = given.map((from, to) => ({ from, to }));
-      return;
-    }
-    const nothing = openNull();
-    const { read, write } = pipe();
-    enlargePipe(write.fd, PIPE_BYTES);
-    this.#ours.push(nothing, write);
-    this.output = read;
-    this.fds = [
-      { from: nothing.fd, to: 0 },
-      { from: write.fd, to: 1 },
-      { from: write.fd, to: 2 },
-    ];
-  }
-
-  /** Bash has its copies: ours would keep the pipe from ending. */
-  started(): void {
-    for (const fd of this.#ours) fd.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.started();
-  }
+interface Ended {
+  readonly exit: Exit;
+  readonly killed: number;
 }
 
 const entries = (env: Readonly<Record<string, string>>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);

@@ -12,9 +12,10 @@ import { receiveMessage, sendMessage, socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import type { Caller } from "../../src/intercept/seccomp/caller.ts";
-import type { DeciderConfig, Decision } from "../../src/intercept/seccomp/decider.ts";
+import type { Decision } from "../../src/intercept/seccomp/decider.ts";
 import type { Note, Outcome, SessionConfig } from "../../src/intercept/seccomp/protocol.ts";
 import { type Attachment, Supervisor } from "../../src/intercept/seccomp/supervisor.ts";
+import { RuleSet } from "../../src/policy/rule-set.ts";
 import type { FilterOptions } from "../../src/sandbox/filter.ts";
 import { runOutside } from "./run-outside.ts";
 
@@ -24,7 +25,7 @@ export const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 type OnRequest = (request: ExecRequest, caller: Caller, decision: Decision, signal: AbortSignal) => Promise<Outcome>;
 
 export interface Options {
-  readonly rules?: DeciderConfig["rules"];
+  readonly rules?: readonly TestRule[];
   readonly verify?: boolean;
   readonly observe?: boolean;
   readonly filter?: Partial<FilterOptions> & { killable?: boolean };
@@ -157,7 +158,7 @@ export class Supervised implements Disposable {
 }
 
 const config = ({ rules = [], verify = rules.some(({ decision }) => decision !== "allow"), observe = false }: Options): SessionConfig => ({
-  decider: { rules },
+  rules: plainRules(rules),
   verify,
   observe,
 });
@@ -173,4 +174,20 @@ async function collect(owned: OwnedFd): Promise<string> {
     if (count === 0) return Buffer.concat(parts).toString("latin1");
     parts.push(Buffer.from(buffer.subarray(0, Number(count))));
   }
+}
+
+export interface TestRule {
+  readonly prefix: readonly [string, ...string[]];
+  readonly decision: "allow" | "prompt" | "forbidden";
+  readonly reason?: string;
+}
+
+function plainRules(rules: readonly TestRule[]) {
+  const set = new RuleSet();
+  for (const { prefix, decision, reason } of rules) {
+    const [first, ...rest] = prefix;
+    const place = { file: "test.rules", line: 1, column: 1 };
+    set.addPrefixRule({ first, rest: rest.map((token) => [token]), decision, justification: reason, place, remembered: false });
+  }
+  return set.plain();
 }

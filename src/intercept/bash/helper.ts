@@ -8,7 +8,7 @@
 import { SystemError } from "../../../ffi/errors.ts";
 import { execve } from "../../../ffi/exec.ts";
 import { asFd, type Fd, type OwnedFd, STDERR, STDIN, STDOUT, setNonBlocking, writeSome } from "../../../ffi/fd.ts";
-import { ownEnvironment } from "../../../ffi/own-strings.ts";
+import { ownEnvironment, ownFolder } from "../../../ffi/own-strings.ts";
 import { sendMessage, socketPair } from "../../../ffi/socket.ts";
 import { inheritedOpenFiles, parentsIgnoredSignals, restoreOpenFiles, restoreSignals } from "../../launcher/process-state.ts";
 import { BlockingChannel } from "../../wire/blocking-channel.ts";
@@ -62,7 +62,7 @@ function put(file: string, argv: readonly string[], env: readonly string[], desc
   sendMessage(socket, HELLO, { fds: [theirs.fd] });
   theirs.close();
   const channel = new BlockingChannel(ours.fd);
-  channel.send(encodeRequest({ file, argv, workdir: process.cwd(), env }));
+  channel.send(encodeRequest({ file, argv, workdir: ownFolder(), env }));
   const reply = channel.receive();
   if (reply === undefined) throw new Error("it has gone");
   return { answer: parseAnswer(reply.value), session: ours, socket };

@@ -1,9 +1,10 @@
 /**
- * The bash interceptor of one shell call: what its patched Bash must inherit for its execs to reach the gate.
+ * The bash interceptor: a patched Bash that inherits a socket to the server, and calls the escalate helper in place of each exec.
  */
 import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
 import { socketPair } from "../../../ffi/socket.ts";
 import type { Gate } from "../../gate/gate.ts";
+import { type Interception, type Interceptor, never } from "../interceptor.ts";
 import { HOOK_VARIABLES } from "./hook-variables.ts";
 import { EscalateListener } from "./listener.ts";
 import { ESCALATE_SOCKET_VARIABLE } from "./protocol.ts";
@@ -14,20 +15,41 @@ import { ESCALATE_SOCKET_VARIABLE } from "./protocol.ts";
  */
 const SOCKET_NUMBER = 200;
 
-export class BashInterceptor implements AsyncDisposable {
+export class BashInterceptor implements Interceptor {
+  readonly name = "bash";
+  readonly bash: string;
+  readonly #helper: string;
+
+  /**
+   * @param bash path of the patched Bash
+   * @param helper path of the program that stands in for each exec
+   */
+  constructor(bash: string, helper: string) {
+    this.bash = bash;
+    this.#helper = helper;
+  }
+
+  begin(gate: Gate): Interception {
+    const [ours, theirs] = socketPair("datagram");
+    return new BashInterception(new EscalateListener(ours, gate), theirs, this.#helper);
+  }
+}
+
+class BashInterception implements Interception {
   readonly env: Readonly<Record<string, string>>;
   readonly fds: readonly { from: Fd; to: number }[];
+  readonly failed = never;
   readonly #theirs: OwnedFd;
   readonly #listener: EscalateListener;
 
-  /** @param helper path of the program that stands in for each exec */
-  constructor(gate: Gate, helper: string) {
-    const [ours, theirs] = socketPair("datagram");
+  constructor(listener: EscalateListener, theirs: OwnedFd, helper: string) {
     this.#theirs = theirs;
-    this.#listener = new EscalateListener(ours, gate);
+    this.#listener = listener;
     this.fds = [{ from: theirs.fd, to: SOCKET_NUMBER }];
     this.env = { [ESCALATE_SOCKET_VARIABLE]: String(SOCKET_NUMBER), ...Object.fromEntries(HOOK_VARIABLES.map((name) => [name, helper])) };
   }
+
+  starting(): void {}
 
   /** Bash has its end: ours is not needed. */
   started(): void {

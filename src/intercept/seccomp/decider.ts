@@ -1,44 +1,38 @@
 /**
- * What the supervisor's thread asks about each exec, without waiting. It is made there from a config that can be sent to a thread.
+ * What the supervisor's thread asks about each exec, without waiting: the same rules that the gate has, made there from plain data.
  *
- * This one knows prefixes only: a first word without a slash names a program by its last path component.
+ * It settles the sure cases, no rule and a forbidding one. What a rule would escalate or ask about is the main thread's, which looks at
+ * the file, the environment and the human.
  */
 import type { ExecRequest } from "../../gate/request.ts";
+import { denyReason, describeRule, Policy, ruleText } from "../../policy/policy.ts";
+import { type PlainRules, RuleSet, strictest } from "../../policy/rule-set.ts";
 
 export type Decision =
   | { readonly kind: "run" }
   | { readonly kind: "escalate" }
   | { readonly kind: "prompt" }
-  | { readonly kind: "deny"; readonly reason: string };
+  | { readonly kind: "deny"; readonly reason: string; readonly rule: string };
 
 export interface Decider {
+  /** Everything runs: nothing need be known of an exec. */
+  readonly trivial: boolean;
   decide(request: ExecRequest): Decision;
 }
 
-export interface DeciderConfig {
-  readonly rules: readonly {
-    readonly prefix: readonly [string, ...string[]];
-    readonly decision: "allow" | "prompt" | "forbidden";
-    readonly reason?: string;
-  }[];
-}
+const RUN: Decision = { kind: "run" };
 
-const STRICTEST = ["allow", "prompt", "forbidden"] as const;
-
-export function makeDecider(config: DeciderConfig): Decider {
-  const matches = (prefix: readonly string[], file: string, argv: readonly string[]) => {
-    const [program = "", ...rest] = prefix;
-    const named = program.includes("/") ? file === program : file.slice(file.lastIndexOf("/") + 1) === program;
-    return named && rest.every((word, i) => argv[i + 1] === word);
-  };
+export function makeDecider(rules: PlainRules): Decider {
+  const policy = new Policy(RuleSet.of(rules), []);
+  if (policy.rules.size === 0) return { trivial: true, decide: () => RUN };
   return {
+    trivial: false,
     decide(request) {
-      const files = request.resolved === undefined ? [request.file] : [request.file, request.resolved];
-      const hits = config.rules.filter(({ prefix }) => files.some((file) => matches(prefix, file, request.argv)));
-      const [strictest] = hits.sort((a, b) => STRICTEST.indexOf(b.decision) - STRICTEST.indexOf(a.decision));
-      if (strictest === undefined) return { kind: "run" };
-      if (strictest.decision === "forbidden") return { kind: "deny", reason: strictest.reason ?? "forbidden by rule" };
-      return { kind: strictest.decision === "allow" ? "escalate" : "prompt" };
+      const match = strictest(policy.matches(request, request.resolved ?? request.file));
+      if (match === undefined) return RUN;
+      const rule = describeRule(match);
+      if (rule.decision === "forbidden") return { kind: "deny", reason: denyReason(rule), rule: ruleText(rule) };
+      return { kind: rule.decision === "allow" ? "escalate" : "prompt" };
     },
   };
 }

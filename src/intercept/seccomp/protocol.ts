@@ -5,10 +5,11 @@
  * Descriptors are numbers: both threads share one table.
  */
 import type { ExecRequest } from "../../gate/request.ts";
-import type { DeciderConfig, Decision } from "./decider.ts";
+import type { PlainRules } from "../../policy/rule-set.ts";
+import type { Decision } from "./decider.ts";
 
 export interface SessionConfig {
-  readonly decider: DeciderConfig;
+  readonly rules: PlainRules;
   /** Check at each exec that what was judged is what runs: where a rule forbids or prompts. */
   readonly verify: boolean;
   /** Report every exec, not only those that were refused. */
@@ -49,6 +50,8 @@ export interface Note {
   /** "absent": no such program, or not one. "killed": something else ran than was judged. */
   readonly decision: "run" | "deny" | "absent" | "killed";
   readonly reason?: string;
+  /** The rule that refused. */
+  readonly rule?: string;
 }
 
 export type Report =

@@ -6,7 +6,6 @@
  */
 import { ERRNO } from "../../../ffi/errors.ts";
 import { duplicate, OwnedFd } from "../../../ffi/fd.ts";
-import { placeAt } from "../../../ffi/open-path.ts";
 import { openThread } from "../../../ffi/pidfd.ts";
 import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
@@ -47,7 +46,6 @@ export class Session {
   #decider: Decider;
   #admitted: { readonly file: string; readonly argv: string } | undefined;
   #notes: Note[] = [];
-  #root: OwnedFd | undefined;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
     this.number = command.session;
@@ -55,12 +53,12 @@ export class Session {
     this.#killable = command.killable;
     this.#shared = shared;
     this.#config = command.config;
-    this.#decider = makeDecider(command.config.decider);
+    this.#decider = makeDecider(command.config.rules);
   }
 
   configure(config: SessionConfig): void {
     this.#config = config;
-    this.#decider = makeDecider(config.decider);
+    this.#decider = makeDecider(config.rules);
   }
 
   /** The next exec of exactly this runs without being judged: the shell that the server itself starts. */
@@ -85,9 +83,12 @@ export class Session {
   #judge(notification: Notification): void {
     const { ioctls } = this.#shared;
     const { id, tid } = notification;
-    this.#root ??= placeAt(`/proc/${tid}/root`);
-    const scene = { root: this.#root.fd, withImage: this.#config.verify };
-    const reading = readNotification(ioctls, this.listener.fd, notification, scene);
+    const { verify, observe } = this.#config;
+    if (this.#decider.trivial && !verify && !observe) {
+      ioctls.proceed(this.listener.fd, id); // it runs, whatever it is
+      return;
+    }
+    const reading = readNotification(ioctls, this.listener.fd, notification, verify);
     switch (reading.kind) {
       case "gone":
         return;
@@ -126,7 +127,7 @@ export class Session {
     }
     const decision = this.#strictest(exec);
     if (decision.kind === "run") this.#run(id, tid, exec);
-    else if (decision.kind === "deny") this.#deny(id, tid, exec, decision.reason);
+    else if (decision.kind === "deny") this.#deny(id, tid, exec, decision.reason, decision.rule);
     else this.#ask(id, tid, exec, decision);
   }
 
@@ -170,7 +171,8 @@ export class Session {
     }
     asks.remove(ask);
     if (outcome.kind === "run") this.#run(id, tid, ask);
-    else if (outcome.kind === "deny") this.#deny(id, tid, ask, outcome.reason);
+    else if (outcome.kind === "deny")
+      this.#refuse(id, tid, ask, outcome.reason); // who was asked knows of it
     else if (outcome.kind === "failed") ioctls.fail(this.listener.fd, id, outcome.errno);
     else tracees.exit(tid, outcome.status & 0xff, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
   }
@@ -207,20 +209,34 @@ export class Session {
     this.#note(judged, "run");
   }
 
-  #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined): void {
-    const { ioctls, tracees } = this.#shared;
-    using pidfd = openThread(tid, judged.request.pid);
-    if (pidfd === undefined) return;
-    complain(pidfd.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
-    tracees.exit(tid, 1, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
-    this.#note(judged, "deny", reason);
+  #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined, rule?: string): void {
+    if (this.#refuse(id, tid, judged, reason)) this.#note(judged, "deny", reason, rule);
   }
 
-  #note({ request }: Judged, decision: Note["decision"], reason?: string): void {
+  /** @returns false where nobody waits for it any more */
+  #refuse(id: bigint, tid: number, judged: Judged, reason: string | undefined): boolean {
+    const { ioctls, tracees } = this.#shared;
+    using pidfd = openThread(tid, judged.request.pid);
+    if (pidfd === undefined) return false;
+    complain(pidfd.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
+    tracees.exit(tid, 1, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
+    return true;
+  }
+
+  #note({ request }: Judged, decision: Note["decision"], reason?: string, rule?: string): void {
     const refused = decision === "deny" || decision === "killed";
     if (!refused && !this.#config.observe) return;
     const { pid, file, argv, cwd } = request;
-    this.#notes.push({ at: Date.now(), pid, file, argv, cwd, decision, ...(reason !== undefined && { reason }) });
+    this.#notes.push({
+      at: Date.now(),
+      pid,
+      file,
+      argv,
+      cwd,
+      decision,
+      ...(reason !== undefined && { reason }),
+      ...(rule !== undefined && { rule }),
+    });
     if (refused || this.#notes.length >= MOST_NOTES) this.flush();
   }
 
@@ -237,7 +253,6 @@ export class Session {
   /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
   close(): void {
     this.listener.close();
-    this.#root?.close();
   }
 
   /** Forgets its asks and reports what is left to report. Closing is next. */

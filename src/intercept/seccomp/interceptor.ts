@@ -1,0 +1,171 @@
+/**
+ * The seccomp interceptor: the launcher's filter sends every exec to the supervisor, which settles what it can by itself and asks the
+ * gate of the call that the launcher serves for the rest.
+ */
+
+import type { OwnedFd } from "../../../ffi/fd.ts";
+import { closeAll } from "../../../ffi/fd.ts";
+import type { Gate } from "../../gate/gate.ts";
+import type { ExecRequest } from "../../gate/request.ts";
+import { type LauncherProcess, SpawnRefused, type Supervision } from "../../launcher/launcher-process.ts";
+import type { Interception, Interceptor } from "../interceptor.ts";
+import type { Caller } from "./caller.ts";
+import type { Note, Outcome, SessionConfig } from "./protocol.ts";
+import { type Attachment, Supervisor } from "./supervisor.ts";
+
+export class SeccompInterceptor implements Interceptor, Disposable {
+  readonly name = "seccomp";
+  readonly bash: string;
+  readonly #config: () => SessionConfig;
+  readonly #attached = new Set<LauncherSupervision>();
+  #supervisor: Supervisor | undefined;
+
+  /**
+   * @param bash path of any Bash
+   * @param config what the supervisor is to decide by itself, now
+   */
+  constructor(bash: string, config: () => SessionConfig) {
+    this.bash = bash;
+    this.#config = config;
+  }
+
+  /** Supervises the execs under a launcher's listener from now on. */
+  supervise(listener: OwnedFd, killable: boolean): Supervision {
+    this.#supervisor ??= new Supervisor();
+    const supervision = new LauncherSupervision(() => this.#attached.delete(supervision));
+    supervision.attach(this.#supervisor, listener, killable, this.#config());
+    this.#attached.add(supervision);
+    return supervision;
+  }
+
+  /** The rules have changed. */
+  reconfigure(): void {
+    for (const supervision of this.#attached) supervision.configure(this.#config());
+  }
+
+  begin(gate: Gate, launcher: LauncherProcess): Interception {
+    const { supervision } = launcher;
+    if (!(supervision instanceof LauncherSupervision)) throw new Error("the launcher's execs are not supervised");
+    return supervision.serve(gate);
+  }
+
+  [Symbol.dispose](): void {
+    this.#supervisor?.[Symbol.dispose]();
+  }
+}
+
+/** The supervision of one launcher, which serves one call after another. */
+class LauncherSupervision implements Supervision {
+  readonly #onEnd: () => void;
+  #attachment: Attachment | undefined;
+  #call: SeccompInterception | undefined;
+  #over: Error | undefined;
+
+  constructor(onEnd: () => void) {
+    this.#onEnd = onEnd;
+  }
+
+  attach(supervisor: Supervisor, listener: OwnedFd, killable: boolean, config: SessionConfig): void {
+    this.#attachment = supervisor.attach(listener, killable, config, {
+      onRequest: (request, caller, _decision, signal) =>
+        this.#call?.decide(request, caller, signal) ?? Promise.resolve({ kind: "deny", reason: "no shell call is running" }),
+      onNotes: (notes) => this.#call?.note(notes),
+      onOver: (error) => {
+        this.#over = new Error(error ?? "the supervised launcher has ended");
+        this.#call?.fail(this.#over);
+      },
+    });
+  }
+
+  admit(file: string, argv: readonly string[]): void {
+    this.#attachment?.admit(file, argv);
+  }
+
+  configure(config: SessionConfig): void {
+    this.#attachment?.configure(config);
+  }
+
+  serve(gate: Gate): Interception {
+    const call = new SeccompInterception(gate, this, () => {
+      if (this.#call === call) this.#call = undefined;
+    });
+    this.#call = call;
+    if (this.#over !== undefined) call.fail(this.#over);
+    return call;
+  }
+
+  [Symbol.dispose](): void {
+    this.#attachment?.[Symbol.dispose]();
+    this.#onEnd();
+  }
+}
+
+class SeccompInterception implements Interception {
+  readonly env = {};
+  readonly fds = [];
+  readonly #gate: Gate;
+  readonly #supervision: Supervision;
+  readonly #onEnd: () => void;
+  readonly #closing = new AbortController();
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #failed = Promise.withResolvers<Error>();
+
+  constructor(gate: Gate, supervision: Supervision, onEnd: () => void) {
+    this.#gate = gate;
+    this.#supervision = supervision;
+    this.#onEnd = onEnd;
+  }
+
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
+  }
+
+  fail(why: Error): void {
+    this.#failed.resolve(why);
+  }
+
+  starting(file: string, argv: readonly string[]): void {
+    this.#supervision.admit(file, argv);
+  }
+
+  started(): void {}
+
+  note(notes: readonly Note[]): void {
+    for (const note of notes) this.#gate.noteSettled(note, note.decision === "deny" || note.decision === "killed");
+  }
+
+  decide(request: ExecRequest, caller: Caller, signal: AbortSignal): Promise<Outcome> {
+    const outcome = this.#decide(request, caller, AbortSignal.any([signal, this.#closing.signal]));
+    this.#pending.add(outcome);
+    void outcome.catch(() => {}).finally(() => this.#pending.delete(outcome)); // a rejection is the supervisor's to deny
+    return outcome;
+  }
+
+  async #decide(request: ExecRequest, caller: Caller, signal: AbortSignal): Promise<Outcome> {
+    const decision = await this.#gate.decide(request, signal);
+    if (decision.kind !== "escalate") return decision.kind === "run" ? { kind: "run" } : { kind: "deny", reason: decision.reason };
+    signal.throwIfAborted();
+    const descriptors = caller.descriptors();
+    try {
+      const fds = descriptors.map(({ from, to }) => ({ from: from.fd, to }));
+      const child = await this.#gate.escalate(request, decision, fds);
+      const end = () => child.end();
+      signal.addEventListener("abort", end, { once: true });
+      if (signal.aborted) end();
+      const status = await child.status;
+      signal.removeEventListener("abort", end);
+      return { kind: "ended", status };
+    } catch (error) {
+      if (error instanceof SpawnRefused) return { kind: "failed", errno: error.errno };
+      throw error;
+    } finally {
+      closeAll(descriptors.map(({ from }) => from));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error("the shell call has ended"));
+    await Promise.allSettled(this.#pending);
+    this.#onEnd();
+  }
+}

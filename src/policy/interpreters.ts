@@ -1,0 +1,84 @@
+/**
+ * Which programs run when a file is executed: the file, and if it begins with `#!`, its interpreter, and so on; `#!/usr/bin/env X`
+ * also runs X, found on PATH. An escalated script is only as safe as all of them.
+ *
+ * Source: execve(2), "Interpreter scripts" (one optional argument, the first 255 bytes, at most 5 levels); env(1) for `-S`.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { decodeBytes } from "../../ffi/bytes.ts";
+import { splitWords } from "../text/shell-quote.ts";
+import { fsPath } from "./files.ts";
+import { baseName } from "./paths.ts";
+import { tracePath } from "./trace-path.ts";
+import type { Judgement, WritableGuard } from "./writable-guard.ts";
+
+/** fs/exec.c: BINPRM_BUF_SIZE is 256, and the last byte is not part of the line. */
+const FIRST_BYTES = 255;
+const MAX_LEVELS = 5;
+
+/**
+ * Judges a program and every interpreter it would start.
+ * @param path absolute, as named. @param searchPath the PATH an escalated child gets, for `env`. @param pid who named it.
+ * @returns the program's own judgement, or the first unsafe one of an interpreter.
+ */
+export function judgeProgram(guard: WritableGuard, path: string, searchPath: string, pid?: number, level = 0): Judgement {
+  const own = guard.judge(tracePath(path, pid), path);
+  if (!own.safe || !guard.guarded) return own;
+  const line = shebang(own.realPath);
+  if (line === undefined) return own;
+  if (level >= MAX_LEVELS) return { safe: false, why: "unreadable", path, root: undefined };
+  const [interpreter, argument] = line;
+  const inner = judgeProgram(guard, interpreter, searchPath, undefined, level + 1);
+  if (!inner.safe) return inner;
+  if (baseName(inner.realPath) !== "env" && baseName(interpreter) !== "env") return own;
+  const target = envTarget(argument);
+  const found = target === undefined ? undefined : findOnPath(target, searchPath);
+  if (found === undefined) return { safe: false, why: "unreadable", path: target ?? interpreter, root: undefined };
+  const last = judgeProgram(guard, found, searchPath, undefined, level + 1);
+  return last.safe ? own : last;
+}
+
+/** The interpreter and its argument on the `#!` line of a file; `undefined` where there is none, or the file cannot be read. */
+function shebang(path: string): readonly [string, string] | undefined {
+  const bytes = new Uint8Array(FIRST_BYTES);
+  let size = 0;
+  try {
+    const fd = openSync(fsPath(path), "r");
+    try {
+      size = readSync(fd, bytes, 0, FIRST_BYTES, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // The kernel reads a script's first line through its interpreter's eyes; what we cannot read is a program or cannot run.
+    return undefined;
+  }
+  if (size < 2 || bytes[0] !== 0x23 || bytes[1] !== 0x21) return undefined;
+  const end = bytes.subarray(0, size).indexOf(0x0a);
+  const line = decodeBytes(bytes.subarray(2, end < 0 ? size : end)).replace(/^[ \t]+|[ \t]+$/g, "");
+  const [, interpreter = "", argument = ""] = /^([^ \t]*)[ \t]*(.*)$/s.exec(line) ?? [];
+  return [interpreter, argument];
+}
+
+/** The program that `env` runs, given its one argument; `undefined` where that cannot be told. */
+function envTarget(argument: string): string | undefined {
+  if (!argument.startsWith("-")) return /^[^\s=]+$/.test(argument) ? argument : undefined;
+  const split = /^(?:-S|--split-string=|-[iv]*S)(.*)$/s.exec(argument);
+  if (split?.[1] === undefined || /[\\$'"#]/.test(split[1])) return undefined;
+  for (const word of splitWords(split[1]) ?? []) {
+    if (word.startsWith("-")) return undefined;
+    if (!word.includes("=")) return word;
+    if (/^(?:PATH|LD_|DYLD_)/.test(word)) return undefined;
+  }
+  return undefined;
+}
+
+function findOnPath(name: string, searchPath: string): string | undefined {
+  if (name.includes("/")) return name.startsWith("/") ? name : undefined;
+  for (const folder of searchPath.split(":")) {
+    const candidate = `${folder}/${name}`;
+    const trace = folder.startsWith("/") ? tracePath(candidate) : undefined;
+    if (trace?.ok && trace.stat.isFile() && (trace.stat.mode & 0o111n) !== 0n) return candidate;
+  }
+  return undefined;
+}

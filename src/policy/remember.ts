@@ -1,0 +1,166 @@
+/**
+ * "Always": writing a rule to the user's `default.rules`.
+ *
+ * Guarantees: the file is replaced in one step (write beside, fsync, rename), so a crash at any point leaves the old file or the new;
+ * two servers do not lose each other's rules (a lock file beside it); a rule that is there already is not written twice; a last line
+ * without a line break gets one. A `default.rules` that is a link (dotfile managers make such) stays one: what it points to is
+ * replaced.
+ * Source: rules-language.md, "Remembering".
+ */
+import { randomUUID } from "node:crypto";
+import { link, lstat, mkdir, open, readFile, readlink, realpath, rename, stat, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { errorCode } from "./files.ts";
+import { rememberedLine } from "./remembered-line.ts";
+import type { PrefixRule } from "./rules.ts";
+
+export class RememberError extends Error {
+  override readonly name = "RememberError";
+  readonly code: "locked" | "unwritable" | "unwritten-token";
+
+  constructor(code: RememberError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** How long to wait for another server's lock, and when a lock counts as left behind, in milliseconds. */
+const LOCK_WAIT = 5000;
+const LOCK_STALE = 10_000;
+const LOCK_POLL = 15;
+
+/**
+ * Appends the rule that allows everything beginning with `tokens` to `file`.
+ * @returns the rule, to be put in force at once. @throws {RememberError}
+ */
+export async function rememberPrefix(file: string, tokens: readonly string[]): Promise<PrefixRule> {
+  const [first, ...rest] = tokens;
+  if (first === undefined || tokens.some((token) => /[\p{Cs}\0]/u.test(token))) {
+    throw new RememberError("unwritten-token", "this command has bytes that a rules file cannot hold");
+  }
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const target = await followLink(file);
+    const line = await withLock(`${target}.lock`, () => appendLine(target, rememberedLine(tokens)));
+    const place = { file, line, column: 1 };
+    return { first, rest: rest.map((token) => [token]), decision: "allow", justification: undefined, place, remembered: true };
+  } catch (error) {
+    if (error instanceof RememberError) throw error;
+    throw new RememberError("unwritable", `${file} cannot be written (${errorCode(error)})`, { cause: error });
+  }
+}
+
+/** The file to replace: what a link at `file` points to, even if nothing is there yet. */
+async function followLink(file: string): Promise<string> {
+  try {
+    return await realpath(file);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+  const entry = await lstat(file).catch(() => undefined);
+  return entry?.isSymbolicLink() ? resolve(dirname(file), await readlink(file)) : file;
+}
+
+/** @returns the number of the line on which the rule stands. */
+async function appendLine(file: string, line: string): Promise<number> {
+  const old = await readFile(file, "utf8").catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return "";
+    throw error;
+  });
+  const lines = old.split("\n");
+  const found = lines.indexOf(line);
+  if (found >= 0) return found + 1;
+  const mended = old === "" || old.endsWith("\n") ? old : `${old}\n`;
+  await replaceFile(file, `${mended}${line}\n`);
+  return mended.split("\n").length;
+}
+
+async function replaceFile(file: string, text: string): Promise<void> {
+  const mode = await stat(file).then(
+    (entry) => entry.mode & 0o777,
+    () => 0o600,
+  );
+  const fresh = `${file}.${randomUUID()}.new`;
+  try {
+    const handle = await open(fresh, "wx", mode);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, file);
+  } catch (error) {
+    await unlink(fresh).catch(() => undefined);
+    throw error;
+  }
+  // The rename itself is on disk once the folder is.
+  const folder = await open(dirname(file), "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Runs `work` while no other process holds `lock`. */
+async function withLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
+  const own = `${lock}.${randomUUID()}`;
+  const handle = await open(own, "wx", 0o600);
+  await handle.writeFile(String(process.pid));
+  await handle.close();
+  try {
+    const deadline = Date.now() + LOCK_WAIT;
+    // link(2) is the one way to make a file that is there with its content or not at all.
+    while (!(await tryLink(own, lock))) {
+      if (await isStale(lock)) await breakLock(own, lock, deadline);
+      else if (Date.now() > deadline) throw new RememberError("locked", `another process holds ${lock}`);
+      else await new Promise((wake) => setTimeout(wake, LOCK_POLL));
+    }
+    try {
+      return await work();
+    } finally {
+      await unlink(lock).catch(() => undefined);
+    }
+  } finally {
+    await unlink(own).catch(() => undefined);
+  }
+}
+
+/** Removes a lock that was left behind; one process at a time, so that none removes the lock that another has just taken. */
+async function breakLock(own: string, lock: string, deadline: number): Promise<void> {
+  const breaking = `${lock}.break`;
+  if (!(await tryLink(own, breaking))) {
+    if (Date.now() > deadline) throw new RememberError("locked", `remove ${breaking}: a process that held it is gone`);
+    await new Promise((wake) => setTimeout(wake, LOCK_POLL));
+    return;
+  }
+  try {
+    if (await isStale(lock)) await unlink(lock).catch(() => undefined);
+  } finally {
+    await unlink(breaking).catch(() => undefined);
+  }
+}
+
+async function tryLink(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Whether a lock was left behind: its process is gone, or it is far older than any write takes. */
+async function isStale(lock: string): Promise<boolean> {
+  try {
+    if (Date.now() - (await stat(lock)).mtimeMs > LOCK_STALE) return true;
+    const pid = Number(await readFile(lock, "utf8"));
+    if (!Number.isInteger(pid) || pid <= 0) return false;
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return errorCode(error) === "ESRCH";
+  }
+}

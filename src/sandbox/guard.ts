@@ -1,0 +1,102 @@
+/**
+ * One sandbox over the life of a server: which plan new launchers are made by, and what is done before and after each call so that
+ * protected paths stay protected.
+ *
+ * The rule that keeps it sound: what appears or changes while no call runs is the user's, and the plan is made anew from it; what
+ * appears or changes while one runs may be the command's, and never becomes part of a plan unexamined.
+ */
+
+import { Placeholders } from "./placeholders.ts";
+import type { Places } from "./places.ts";
+import { type PlanInput, planSandbox, type SandboxPlan } from "./plan.ts";
+import { type Change, onlyUpstream, ProtectionWatch } from "./watch.ts";
+
+export interface CallEnd {
+  /** What appeared at protected paths and was renamed out of the way. */
+  readonly renamed: readonly { readonly path: string; readonly to: string }[];
+  /** What appeared there and was left, because a program outside may have made it. */
+  readonly left: readonly string[];
+}
+
+export class SandboxGuard implements Disposable {
+  readonly #input: PlanInput;
+  readonly #places: Places;
+  readonly #placeholders: Placeholders;
+  #plan: SandboxPlan;
+  #watch: ProtectionWatch;
+  #running = 0;
+  #mistrusted = new Map<string, Change>();
+
+  /**
+   * Makes placeholders; so not before the first call, or when a launcher is to be warmed.
+   * @throws SandboxPlanError
+   */
+  constructor(input: PlanInput, places: Places, stateFolder: string) {
+    this.#input = input;
+    this.#places = places;
+    this.#placeholders = new Placeholders(stateFolder);
+    this.#plan = planSandbox(input, places);
+    this.#placeholders.reserve(this.#plan);
+    this.#watch = new ProtectionWatch(this.#plan);
+  }
+
+  get plan(): SandboxPlan {
+    return this.#plan;
+  }
+
+  /**
+   * A call begins; every enter() has its leave().
+   * @returns whether launchers made before are not to be used for it
+   */
+  enter(): boolean {
+    const renewed = this.#running === 0 && this.#watch.stale();
+    if (renewed) this.#renew();
+    // While another call runs the plan stays; but a launcher made now has its mounts over what was put in place of a file.
+    const remounted = !renewed && this.#watch.remount();
+    this.#running++;
+    return renewed || remounted;
+  }
+
+  #renew(): void {
+    this.#plan = planSandbox(this.#input, this.#places);
+    this.#placeholders.reserve(this.#plan);
+    this.#watch = new ProtectionWatch(this.#plan);
+  }
+
+  /** A program outside runs on behalf of one inside. */
+  noteEscalation(): void {
+    this.#watch.noteEscalation();
+  }
+
+  /** A call has ended, and nothing of it runs any more. */
+  leave(): CallEnd {
+    const end = this.#watch.undo();
+    for (const change of this.#watch.changes()) this.#mistrust(change);
+    this.#running--;
+    return end;
+  }
+
+  #mistrust(change: Change): void {
+    if (!onlyUpstream(change)) this.#mistrusted.set(change.path, change);
+  }
+
+  /**
+   * Protected paths that appeared or changed while a command ran inside. The gate escalates nothing that obeys one of them (git, above
+   * all) without asking the user first, showing what changed.
+   */
+  mistrusted(): Change[] {
+    if (this.#running > 0) for (const change of this.#watch.changes()) this.#mistrust(change);
+    return [...this.#mistrusted.values()];
+  }
+
+  /** The user has seen the changes and trusts them. */
+  trust(changes: readonly Change[]): void {
+    for (const { path } of changes) this.#mistrusted.delete(path);
+    this.#watch.accept(changes.map(({ path }) => path));
+  }
+
+  /** Removes placeholders. Launchers must be gone. */
+  [Symbol.dispose](): void {
+    this.#placeholders[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { writeSome } from "../../ffi/fd.ts";
+import { pipe } from "../../ffi/pipe.ts";
+import { POLLHUP, POLLIN } from "../../ffi/poll-layout.ts";
+import { poller } from "../../ffi/poller.ts";
+
+test("a wait ends when its descriptor is ready, and only then", async () => {
+  const [one, two] = [pipe(), pipe()];
+  let done = false;
+  const first = poller.wait(one.read.fd, POLLIN).then((events) => {
+    done = true;
+    return events;
+  });
+  writeSome(two.write.fd, Uint8Array.of(1), "write");
+  expect((await poller.wait(two.read.fd, POLLIN)) & POLLIN).toBe(POLLIN);
+  expect(done).toBe(false);
+  one.write.close();
+  expect((await first) & POLLHUP).toBe(POLLHUP);
+  for (const fd of [one.read, two.read, two.write]) fd.close();
+});
+
+test("a cancelled wait rejects with its reason, and its descriptor can be waited on again", async () => {
+  using read = pipe().read; // the write end stays open, unowned: nothing ever comes
+  const cancel = new AbortController();
+  const wait = poller.wait(read.fd, POLLIN, cancel.signal);
+  cancel.abort(new Error("enough"));
+  await expect(wait).rejects.toThrow("enough");
+  await expect(poller.wait(read.fd, POLLIN, AbortSignal.abort(new Error("before")))).rejects.toThrow("before");
+});
+
+test("hundreds of waits at once each end by their own descriptor", async () => {
+  const pipes = Array.from({ length: 300 }, pipe);
+  const waits = pipes.map(({ read }, i) => poller.wait(read.fd, POLLIN).then(() => i));
+  for (const { write } of pipes.toReversed()) writeSome(write.fd, Uint8Array.of(1), "write");
+  expect(await Promise.all(waits)).toEqual(pipes.map((_, i) => i));
+  for (const { read, write } of pipes) {
+    read.close();
+    write.close();
+  }
+});

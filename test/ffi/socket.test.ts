@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { closeAll, closeOnExec, type OwnedFd, openNull, readInto, writeSome } from "../../ffi/fd.ts";
+import { pipe } from "../../ffi/pipe.ts";
+import { receiveMessage, sendMessage, socketPair } from "../../ffi/socket.ts";
+
+const open = () => readdirSync("/proc/self/fd").length;
+
+test("a descriptor that was sent is the same open file, close-on-exec", () => {
+  const [a, b] = socketPair("stream");
+  const { read, write } = pipe();
+  expect(sendMessage(a.fd, Buffer.from("hello"), { fds: [read.fd] })).toBe(5);
+  const buffer = new Uint8Array(64);
+  const received = receiveMessage(b.fd, buffer);
+  if (received === "again") throw new Error("nothing came");
+  expect(Buffer.from(buffer.subarray(0, received.count)).toString()).toBe("hello");
+  const [copy] = received.fds as [OwnedFd];
+  expect(copy.fd).not.toBe(read.fd);
+  expect(closeOnExec(copy.fd)).toBe(true);
+  writeSome(write.fd, Buffer.from("x"), "write");
+  expect(readInto(copy.fd, buffer, "read")).toBe(1);
+  closeAll([a, b, read, write, copy]);
+});
+
+test("many messages under garbage collection arrive as they were, and no descriptor leaks", () => {
+  const [a, b] = socketPair("datagram");
+  const nothing = openNull();
+  const before = open();
+  for (let i = 0; i < 2000; i++) {
+    const text = `message ${i} ${"x".repeat(i % 300)}`;
+    const count = i % 5;
+    sendMessage(a.fd, Buffer.from(text), { fds: Array(count).fill(nothing.fd) });
+    if (i % 10 === 0) Bun.gc(true);
+    const buffer = new Uint8Array(512);
+    const received = receiveMessage(b.fd, buffer);
+    if (received === "again") throw new Error("nothing came");
+    expect(Buffer.from(buffer.subarray(0, received.count)).toString()).toBe(text);
+    expect(received.fds.length).toBe(count);
+    closeAll(received.fds);
+  }
+  expect(open()).toBe(before);
+  closeAll([a, b, nothing]);
+});
+
+test("more descriptors than the protocol allows are seen, not cut off", () => {
+  const [a, b] = socketPair("datagram");
+  using nothing = openNull();
+  sendMessage(a.fd, Uint8Array.of(0), { fds: Array(200).fill(nothing.fd) });
+  const received = receiveMessage(b.fd, new Uint8Array(8));
+  if (received === "again") throw new Error("nothing came");
+  expect(received.fds.length).toBe(200);
+  closeAll([a, b, ...received.fds]);
+});
+
+test("a non-blocking receive says so, and an end is an end", () => {
+  const [a, b] = socketPair("stream");
+  expect(receiveMessage(b.fd, new Uint8Array(8), { nonBlocking: true })).toBe("again");
+  a.close();
+  expect(receiveMessage(b.fd, new Uint8Array(8))).toEqual({ count: 0, fds: [] });
+  expect(() => sendMessage(b.fd, Uint8Array.of(1))).toThrow("EPIPE");
+  b.close();
+});

@@ -1,0 +1,93 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { escalating, testShell } from "../../support/shell.ts";
+
+test("an escalated program has the caller's output, input, folder, argv[0] and umask, and the server's environment", async () => {
+  using t = testShell(escalating("sh", "cat"));
+  const script = `cd /usr/lib; umask 027; export INSIDE=yes; (exec -a zero sh -c 'echo $0 $1 $PWD $OUTSIDE [$INSIDE]; umask; echo err >&2' x 'a b'); echo in | cat; sh -c 'exit 7'`;
+  const result = await t.run(script);
+  expect(result.output).toBe("x a b /usr/lib yes []\n0027\nerr\nin\n");
+  expect(result.exit_code).toBe(7);
+  expect(result.escalated.map(({ exit_code }) => exit_code)).toEqual([0, 0, 7]);
+  expect(result.escalated[0]?.rule).toBe("test");
+});
+
+test("argv[0] is kept", async () => {
+  using t = testShell(escalating("bash"));
+  expect((await t.run('(exec -a zero bash -c \'tr "\\0" " " </proc/$$/cmdline\')')).output).toStartWith("zero -c");
+});
+
+test("all open descriptors come along: process substitution and numbers of the script's own", async () => {
+  using t = testShell(escalating("cat", "sh", "bash"));
+  expect((await t.run("cat <(echo one) <(echo two)")).output).toBe("one\ntwo\n");
+  expect((await t.run("exec 7<<<seven 19>&1; bash -c 'cat <&7; echo nineteen >&19'")).output).toBe("seven\nnineteen\n");
+  const many = await t.run("for i in $(seq 30 70); do eval \"exec $i</dev/null\"; done; sh -c 'echo /proc/self/fd/*'");
+  expect(many.output).toContain("/proc/self/fd/70");
+  expect(many.output).not.toContain("/proc/self/fd/200");
+});
+
+test("a denial is told to the caller and the result", async () => {
+  using t = testShell(({ file }) =>
+    file === "/usr/bin/id" ? { kind: "deny", reason: "not\u001b[31m today", rule: "r" } : { kind: "run" },
+  );
+  const result = await t.run("id; echo $?; id | cat; ls /proc/self/status");
+  expect(result.output).toBe("Execution denied: not\\x1b[31m today\n1\nExecution denied: not\\x1b[31m today\n/proc/self/status\n");
+  expect(result.denied).toEqual(Array(2).fill({ command: "/usr/bin/id", reason: "not\\x1b[31m today", rule: "r" }));
+});
+
+test("a decider that throws denies", async () => {
+  using t = testShell(() => {
+    throw new Error("broken");
+  });
+  const result = await t.run("ls; echo $?");
+  expect(result.output).toContain("Execution denied: the rules could not decide: Error: broken\n1\n");
+});
+
+test("death by signal is 128 + n, and signals to the helper reach the child", async () => {
+  using t = testShell(escalating("sh"));
+  expect((await t.run("sh -c 'kill -9 $$'; echo $?")).output).toBe("137\n");
+  const fifo = join(mkdtempSync(join(tmpdir(), "execgate-")), "f");
+  const result = await t.run(
+    `mkfifo ${fifo}; exec 5<>${fifo}; sh -c 'trap "echo got TERM; exit 9" TERM; echo ready >&5; while :; do sleep 0.01; done' & read x <&5; kill -TERM $!; wait $!; echo $?`,
+  );
+  expect(result.output).toBe("got TERM\n9\n");
+});
+
+test("a helper that dies takes its child along", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "execgate-"));
+  using t = testShell(escalating("sh"));
+  const result = await t.run(
+    `cd ${folder}; mkfifo f; exec 5<>f; sh -c 'echo $$ >&5; exec sleep 100' & read pid <&5; kill -9 $!; wait $! 2>/dev/null; while [ -d /proc/$pid ] && ! grep -qs 'State:.Z' /proc/$pid/status; do :; done; echo gone`,
+  );
+  expect(result.output).toBe("gone\n");
+});
+
+test("bytes that are not UTF-8 arrive as they were", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "execgate-"));
+  using t = testShell(escalating("printf", "cat"));
+  const result = await t.run(
+    `cd ${folder}; mkdir $'d\\xff'; cd $'d\\xff'; echo x > $'f\\xfe'; cat $'f\\xfe'; /usr/bin/printf '%s' $'\\xc3\\x28' > ../out`,
+  );
+  expect(result.output).toBe("x\n");
+  expect(readFileSync(join(folder, "out"))).toEqual(Buffer.from([0xc3, 0x28]));
+});
+
+test("a script without #! runs, inside and out", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "execgate-"));
+  writeFileSync(join(folder, "plain"), "echo plain $1\n", { mode: 0o755 });
+  using inside = testShell(() => ({ kind: "run" }));
+  expect((await inside.run(`${folder}/plain a`)).output).toBe("plain a\n");
+});
+
+test("the call's end ends an escalated child and its children", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "execgate-"));
+  using t = testShell(escalating("sh"));
+  const result = await t.run(
+    `cd ${folder}; mkfifo f; exec 5<>f; sh -c '(setsid sleep 100 & echo $! > pid); echo >&5; sleep 100' & read x <&5`,
+  );
+  expect(result.exit_code).toBe(0);
+  expect(result.killed).toBeGreaterThanOrEqual(2);
+  expect(() => process.kill(Number(readFileSync(join(folder, "pid"), "utf8")), 0)).toThrow();
+});

@@ -1,0 +1,42 @@
+import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../../support/binary.ts";
+import { escalating, testShell } from "../../support/shell.ts";
+
+const PEER = join(ROOT, "test", "fixtures", "hostile-peer.ts");
+const speak = (kind: string) => `exec ${process.execPath} ${PEER} '${kind}'`;
+
+const DROPPED = ["no descriptor", "two descriptors", "two hundred descriptors", "a long hello"];
+const ABANDONED = ["half a frame, then gone", "nothing, then gone", "a session left open", "a thousand sessions"];
+const REFUSED = {
+  "four gigabytes": "closed",
+  garbage: "closed",
+  "the wrong shape": "closed",
+  "an empty argv": "argv[0]",
+  "another folder": "another working directory",
+  "descriptors of no number": "Escalate",
+  "a huge descriptor number": "Escalate",
+  "one number twice": "Escalate",
+  "fewer descriptors than numbers": "Escalate",
+  "a chain without end": "Escalate",
+} as const;
+
+test("a peer that breaks the protocol is refused, leaks nothing, and does not disturb another call", async () => {
+  using t = testShell(escalating("id"));
+  expect((await t.run(speak("honest"))).output).toContain('"exit_code":0');
+  const before = readdirSync("/proc/self/fd").length;
+  const other = t.run("read -t 60 x </dev/tcp/0/1; for i in 1 2 3; do /bin/echo $i; done");
+  for (const kind of [...DROPPED, ...ABANDONED, "a descriptor that is no socket"]) expect((await t.run(speak(kind))).exit_code).toBe(0);
+  for (const [kind, said] of Object.entries(REFUSED)) {
+    const { output, escalated } = await t.run(speak(kind));
+    expect(output).toContain(said);
+    expect(output).not.toContain("exit_code");
+    expect(escalated).toEqual([]);
+  }
+  expect((await other).output).toContain("1\n2\n3\n");
+  expect((await t.run("id -u")).output).toBe(`${process.getuid?.()}\n`);
+  // Sessions end with their call, in a turn of the loop or two.
+  for (let i = 0; i < 100 && readdirSync("/proc/self/fd").length > before; i++) await new Promise((turn) => setImmediate(turn));
+  expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before + 2); // the second launcher's socket, kept warm
+}, 60_000);

@@ -1,0 +1,99 @@
+/** The guard over several calls: what is the user's becomes part of the plan, what may be the command's does not. */
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { SandboxGuard } from "../../src/sandbox/guard.ts";
+import { realPlaces } from "../../src/sandbox/places.ts";
+import { onlyUpstream } from "../../src/sandbox/watch.ts";
+import { Stage, settings } from "./inside.ts";
+
+const REPOSITORY = "git init -q -b main . && echo one > one && git add one && git commit -qm one";
+
+describe.each([...settings])("$name", (setting) => {
+  const namespaces = setting.machine.namespaces !== undefined;
+
+  function guarded(use: (stage: Stage, guard: SandboxGuard, path: (name: string) => string) => void) {
+    using stage = new Stage(setting);
+    stage.unsandboxed(REPOSITORY);
+    using guard = new SandboxGuard(stage.input(), realPlaces, stage.folder("state"));
+    use(stage, guard, (name) => join(stage.workspace, name));
+  }
+
+  test("what the user makes between calls is protected in the next", () => {
+    guarded((stage, guard, path) => {
+      expect(guard.enter()).toBe(false);
+      expect(guard.leave()).toEqual({ renamed: [], left: [] });
+      stage.unsandboxed("echo {} > .mcp.json; git config user.name x");
+      expect(guard.enter()).toBe(true);
+      expect(guard.plan.protections).toContainEqual({ path: path(".mcp.json"), how: "read-only" });
+      if (namespaces) expect(stage.worked(["echo x > .mcp.json", "echo x >> .git/config"], guard.plan)).toEqual([]);
+      if (namespaces) expect(guard.mistrusted()).toEqual([]);
+      expect(guard.leave().renamed).toEqual([]);
+      expect(guard.enter()).toBe(false);
+      guard.leave();
+    });
+  });
+
+  test("what a command makes is undone and never planned from", () => {
+    guarded((stage, guard, path) => {
+      guard.enter();
+      stage.inside("echo {} > .mcp.json; echo /tmp > .git/commondir", guard.plan);
+      expect(
+        guard
+          .mistrusted()
+          .map((change) => change.path)
+          .sort(),
+      ).toEqual([path(".git/commondir"), path(".mcp.json")]);
+      expect(guard.enter()).toBe(false); // another call overlaps
+      expect(
+        guard
+          .leave()
+          .renamed.map((one) => one.path)
+          .sort(),
+      ).toEqual([path(".git/commondir"), path(".mcp.json")]);
+      guard.leave();
+      expect(guard.enter()).toBe(false);
+      guard.leave();
+    });
+  });
+
+  test("git's configuration replaced outside during a call takes its mount away: it is mistrusted until the user has seen it", () => {
+    guarded((stage, guard, path) => {
+      guard.enter();
+      guard.noteEscalation();
+      stage.unsandboxed("git config alias.x '!echo pwned'");
+      const [change] = guard.mistrusted();
+      expect(change?.path).toBe(path(".git/config"));
+      expect(change?.after).toContain("pwned");
+      expect([guard.enter(), guard.enter()]).toEqual([true, false]); // calls that overlap: new launchers, by the same plan
+      if (namespaces) expect(stage.worked(["echo x >> .git/config"], guard.plan)).toEqual([]);
+      for (let calls = 0; calls < 3; calls++) guard.leave();
+      expect(guard.enter()).toBe(false); // new launchers are in use already
+      expect(guard.mistrusted()).toHaveLength(1);
+      if (namespaces) expect(stage.worked(["echo x >> .git/config"], guard.plan)).toEqual([]);
+      guard.trust(guard.mistrusted());
+      expect(guard.mistrusted()).toEqual([]);
+      guard.leave();
+    });
+  });
+
+  test("an upstream that git push -u notes is trusted", () => {
+    guarded((stage, guard) => {
+      guard.enter();
+      stage.unsandboxed("git config branch.main.remote origin; git config branch.main.merge refs/heads/main");
+      expect(guard.mistrusted()).toEqual([]);
+      guard.leave();
+    });
+  });
+});
+
+test("only an upstream is an upstream", () => {
+  const before = "[core]\n\tbare = false\n";
+  const changed = (after: string) => onlyUpstream({ path: "/c", what: "replaced", before, after });
+  expect(changed(`${before}[branch "a/b"]\n\tremote = origin\n\tmerge = refs/heads/a/b\n`)).toBe(true);
+  expect(changed(`${before}[branch "a"]\n\tremote = ext::sh -c x\n`)).toBe(false);
+  expect(changed(`${before}[branch "a"]\n\tremote = https://example.invalid/x\n`)).toBe(false);
+  expect(changed(`${before}\tfsmonitor = x\n`)).toBe(false);
+  expect(changed("[core]\n")).toBe(false);
+  expect(changed(`[branch "a"]\n\tbare = false\n[core]\n`)).toBe(false);
+  expect(onlyUpstream({ path: "/c", what: "appeared", after: "x" })).toBe(false);
+});
