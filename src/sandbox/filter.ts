@@ -115,9 +115,10 @@ const NO_OTHER_LISTENER: Check = {
 };
 
 const CONFINING: readonly Check[] = [
-  // In a user namespace of its own a process has every capability over it.
-  { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
-  { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
+  // In a user namespace of its own a process has every capability over it; in a mount namespace of its own, paths mean other files
+  // than the supervisor finds (a privileged process could make one).
+  { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
+  { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
   // Input typed into, or selected on, the user's terminal. The kernel looks at 32 bits of the request.
   {
     name: "ioctl",
