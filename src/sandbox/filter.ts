@@ -90,6 +90,7 @@ const PAST_THE_SUPERVISOR: readonly SyscallName[] = ["ptrace", "process_vm_write
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 const CLONE_NEWUSER = 0x10000000;
+const CLONE_NEWNS = 0x20000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const AF_UNIX = 1;
