@@ -13,10 +13,11 @@ const SCRIPT = `for ((i = 0; i < ${EXECS}; i++)); do /bin/true; done`;
 const rules = [{ prefix: ["no-such-program"] as [string], decision: "forbidden" as const }];
 using plain = await Supervised.start({ filter: { notifyExec: false } });
 using again = await Supervised.start({ filter: { notifyExec: false } });
+const allowing = [{ prefix: ["no-such-program"] as [string], decision: "allow" as const }];
 using supervised = await Supervised.start();
-using observed = await Supervised.start({ observe: true });
+using judged = await Supervised.start({ rules: allowing });
 using verified = await Supervised.start({ rules, verify: true });
-const kinds = { plain, "plain, again": again, supervised, "supervised, noted": observed, verified };
+const kinds = { plain, "plain, again": again, supervised, "judged by rules": judged, verified };
 
 const times = new Map<string, number[]>(Object.keys(kinds).map((name) => [name, []]));
 for (let run = -1; run < RUNS; run++) {

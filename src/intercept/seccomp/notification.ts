@@ -49,22 +49,15 @@ export type Reading =
   | { readonly kind: "harmless" }
   | { readonly kind: "gone" };
 
-/** Where a session's execs take place. */
-export interface Scene {
-  /** The root that all its processes share: their filter lets none change its root or mount namespace. */
-  readonly root: Fd;
-  /** Also find out what the kernel will make of the file. */
-  readonly withImage: boolean;
-}
-
-export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, scene: Scene): Reading {
+/** @param withImage also find out what the kernel will make of the file */
+export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, withImage: boolean): Reading {
   const { tid } = notification;
   if (tid === 0) return { kind: "unreadable", why: "its process is not visible to the server", file: undefined, pid: 0 };
-  const reading = read(notification, scene);
+  const reading = read(notification, withImage);
   return ioctls.stillWaits(listener, notification.id) ? reading : { kind: "gone" };
 }
 
-function read({ tid, nr, args }: Notification, scene: Scene): Reading {
+function read({ tid, nr, args }: Notification, withImage: boolean): Reading {
   const at = nr === EXECVEAT;
   if (!at && nr !== EXECVE) return { kind: "unreadable", why: `system call ${nr} is not an exec`, file: undefined, pid: tid };
   const [dirfd, path, argv, envp, flags] = at
@@ -79,7 +72,7 @@ function read({ tid, nr, args }: Notification, scene: Scene): Reading {
     named = decodeBytes(memory.cstring(RemoteMemory.address(path ?? 0n), PATH_MAX));
     if (named.length === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${named.slice(0, 64)}…`, pid };
     const strings = readVector(memory, argv ?? 0n);
-    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), scene });
+    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), withImage });
   } catch (error) {
     if (error instanceof RangeError) {
       return { kind: "fails", errno: named === undefined ? ERRNO.ENAMETOOLONG : ERRNO.E2BIG, file: named ?? "", pid };
@@ -110,7 +103,7 @@ interface Asked {
   readonly argv: readonly string[];
   readonly memory: RemoteMemory;
   readonly envp: number;
-  readonly scene: Scene;
+  readonly withImage: boolean;
 }
 
 function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
@@ -120,8 +113,11 @@ function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
   if (cwd.path === undefined) return { kind: "unreadable", why: "its folder cannot be read", file: path, pid };
   const link = `/proc/${tid}/fd/${dirfd}`;
   const folder: Folder = dirfd === AT_FDCWD || path.startsWith("/") ? cwd : { link, path: linkText(link) };
+  const rootPlace = openPlace(`/proc/${tid}/root`, "follow");
+  if (typeof rootPlace === "number") return { kind: "unreadable", why: "its root cannot be found", file: path, pid };
+  using root = rootPlace;
   let place: Place | number;
-  if (path !== "") place = find(who, asked.scene.root, path, folder);
+  if (path !== "") place = find(who, root.fd, path, folder);
   else if ((flags & AT_EMPTY_PATH) === 0) place = ERRNO.ENOENT;
   else {
     const opened = openPlace(folder.link, "follow");
@@ -139,7 +135,7 @@ function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
   const stat = fstatSync(found.fd, { bigint: true });
   const refused = cannotRun(stat);
   if (refused !== undefined) return { kind: "fails", errno: refused, file, pid };
-  const image = asked.scene.withImage ? imageOf(who, asked.scene.root, found, stat, name, argv, cwd) : undefined;
+  const image = asked.withImage ? imageOf(who, root.fd, found, stat, name, argv, cwd) : undefined;
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
   const request: ExecRequest = { file, argv, cwd: cwd.path, env: [], pid, resolved: found.path, ...(tid !== pid && { tid }) };
   return { kind: "exec", request, image, memory, envp };

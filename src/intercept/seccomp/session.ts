@@ -6,7 +6,6 @@
  */
 import { ERRNO } from "../../../ffi/errors.ts";
 import { duplicate, OwnedFd } from "../../../ffi/fd.ts";
-import { placeAt } from "../../../ffi/open-path.ts";
 import { openThread } from "../../../ffi/pidfd.ts";
 import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
@@ -35,6 +34,8 @@ export interface Shared {
 }
 
 const MOST_NOTES = 64;
+/** Execs of one session that wait for the main thread at once; each holds descriptors of the server. */
+const MOST_ASKS = 256;
 
 export class Session {
   readonly number: number;
@@ -45,7 +46,6 @@ export class Session {
   #decider: Decider;
   #admitted: { readonly file: string; readonly argv: string } | undefined;
   #notes: Note[] = [];
-  #root: OwnedFd | undefined;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
     this.number = command.session;
@@ -83,9 +83,12 @@ export class Session {
   #judge(notification: Notification): void {
     const { ioctls } = this.#shared;
     const { id, tid } = notification;
-    this.#root ??= placeAt(`/proc/${tid}/root`);
-    const scene = { root: this.#root.fd, withImage: this.#config.verify };
-    const reading = readNotification(ioctls, this.listener.fd, notification, scene);
+    const { verify, observe } = this.#config;
+    if (this.#decider.trivial && !verify && !observe) {
+      ioctls.proceed(this.listener.fd, id); // it runs, whatever it is
+      return;
+    }
+    const reading = readNotification(ioctls, this.listener.fd, notification, verify);
     switch (reading.kind) {
       case "gone":
         return;
@@ -143,6 +146,10 @@ export class Session {
 
   #ask(id: bigint, tid: number, { request, image, memory, envp }: Exec, decision: Decision): void {
     const { asks, ioctls, report } = this.#shared;
+    if (asks.countOf(this.number) >= MOST_ASKS) {
+      this.#deny(id, tid, { request, image }, `${MOST_ASKS} programs already wait for an answer`);
+      return;
+    }
     const whole = { ...request, env: readVector(memory, envp) };
     const pidfd = openThread(tid, request.pid);
     if (pidfd === undefined || !ioctls.stillWaits(this.listener.fd, id)) {
@@ -246,7 +253,6 @@ export class Session {
   /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
   close(): void {
     this.listener.close();
-    this.#root?.close();
   }
 
   /** Forgets its asks and reports what is left to report. Closing is next. */

@@ -237,6 +237,36 @@ test("200 escalations leave nothing behind, eight at a time", async () => {
   await until("closed", () => open() <= before);
 }, 60_000);
 
+test("too many questions, or too many descriptors, are denials", async () => {
+  const { asked, onRequest } = human();
+  using gate = await Supervised.start({ rules: asking, onRequest });
+  const done = gate.bash("for ((i = 0; i < 260; i++)); do id 2>>log & done; wait; sort log | uniq -c");
+  await until("asked", () => asked.length === 256);
+  await gate.noted("deny", 4);
+  for (const { answer } of asked) answer({ kind: "ended", status: 0 });
+  expect((await done).out).toBe("      4 Execution denied: 256 programs already wait for an answer\n");
+  using allowing = await Supervised.start({ rules: [{ prefix: ["id"], decision: "allow" }] });
+  const many = `python3 -c 'import os, subprocess
+fds = [os.dup(0) for _ in range(300)]
+print(subprocess.call(["id"], pass_fds=fds))'`;
+  expect(await allowing.bash(many)).toEqual({
+    status: 0,
+    out: "1\n",
+    err: "Execution denied: the caller passes on more than 250 open files\n",
+  });
+}, 60_000);
+
+test("a process whose first thread has ended is judged as any other", async () => {
+  using gate = await Supervised.start({ rules: forbidding });
+  const source = (program: string) => `#include <pthread.h>
+    #include <unistd.h>
+    static void *run(void *x) { usleep(50000); execl("${program}", "x", "ran", (char *)0); return x; }
+    int main(void) { pthread_t t; pthread_create(&t, 0, run, 0); pthread_exit(0); }`;
+  const good = gate.compile("good", source("/bin/echo"), "-pthread");
+  const evil = gate.compile("evil", source("/usr/bin/id"), "-pthread");
+  expect(await gate.bash(`${good}; echo $?; ${evil}; echo $?`)).toEqual({ status: 0, out: "ran\n0\n1\n", err: "Execution denied: no\n" });
+});
+
 test("sixteen sessions at once", async () => {
   const gates = await Promise.all(Array.from({ length: 16 }, () => Supervised.start({ rules: forbidding })));
   const results = await Promise.all(

@@ -53,7 +53,7 @@ test.each([
 test.each(["bad-path", "null-path", "bad-argv", "bad-string", "kernel-address", "unterminated"])(
   "%s: refused, since it cannot be read",
   async (which) => {
-    expect(await tries(which)).toEqual(["1", "1"]);
+    expect(await tries(which)).toEqual(["EFAULT", "1"]); // where everything runs, it is the kernel's to fail
   },
 );
 
@@ -80,11 +80,14 @@ test("execveat with AT_SYMLINK_NOFOLLOW, and with AT_EXECVE_CHECK", async () => 
 
 test("a copy in memory has no name that a rule could know, and runs inside", async () => {
   expect((await tries("memfd", forbidden))[1]).toBe("RAN 2 x");
-  expect((await checked.noted("run")).find(({ file }) => file.startsWith("/dev/fd/"))).toBeDefined();
+  const nameless = () => checked.notes.some(({ file, decision }) => decision === "run" && file.startsWith("/dev/fd/"));
+  for (const until = Date.now() + 5000; !nameless() && Date.now() < until; ) await Bun.sleep(5);
+  expect(nameless()).toBe(true);
 });
 
 test("a process that closes its memory to others cannot slip past", async () => {
-  expect((await tries("undumpable", forbidden))[1]).toBe("1");
+  // Where the server may trace it all the same (root may), it is ended as any other; else its exec fails.
+  expect(["1", "EPERM"]).toContain((await tries("undumpable", forbidden))[1] ?? "");
 });
 
 test("filters of the program's own do not take the exec away from us", async () => {
