@@ -12,6 +12,7 @@ import { openPlace } from "../../../ffi/open-path.ts";
 import { isLeader } from "../../../ffi/pidfd.ts";
 import { RemoteMemory } from "../../../ffi/remote-memory.ts";
 import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
+import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { type Arch, syscallNumber } from "../../sandbox/syscalls.ts";
 import { cannotRun, type Image, imageOf } from "./image.ts";
@@ -49,15 +50,21 @@ export type Reading =
   | { readonly kind: "harmless" }
   | { readonly kind: "gone" };
 
-/** @param withImage also find out what the kernel will make of the file */
-export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, withImage: boolean): Reading {
+export interface ReadingOptions {
+  /** Also find out what the kernel will make of the file. */
+  readonly image: boolean;
+  /** Also find out whose child the process is. */
+  readonly parent: boolean;
+}
+
+export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, options: ReadingOptions): Reading {
   const { tid } = notification;
   if (tid === 0) return { kind: "unreadable", why: "its process is not visible to the server", file: undefined, pid: 0 };
-  const reading = read(notification, withImage);
+  const reading = read(notification, options);
   return ioctls.stillWaits(listener, notification.id) ? reading : { kind: "gone" };
 }
 
-function read({ tid, nr, args }: Notification, withImage: boolean): Reading {
+function read({ tid, nr, args }: Notification, options: ReadingOptions): Reading {
   const at = nr === EXECVEAT;
   if (!at && nr !== EXECVE) return { kind: "unreadable", why: `system call ${nr} is not an exec`, file: undefined, pid: tid };
   const [dirfd, path, argv, envp, flags] = at
@@ -72,7 +79,7 @@ function read({ tid, nr, args }: Notification, withImage: boolean): Reading {
     named = decodeBytes(memory.cstring(RemoteMemory.address(path ?? 0n), PATH_MAX));
     if (named.length === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${named.slice(0, 64)}…`, pid };
     const strings = readVector(memory, argv ?? 0n);
-    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), withImage });
+    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), ...options });
   } catch (error) {
     if (error instanceof RangeError) {
       return { kind: "fails", errno: named === undefined ? ERRNO.ENAMETOOLONG : ERRNO.E2BIG, file: named ?? "", pid };
@@ -96,14 +103,13 @@ export function readVector(memory: RemoteMemory, pointer: bigint | number): stri
   });
 }
 
-interface Asked {
+interface Asked extends ReadingOptions {
   readonly dirfd: number;
   readonly path: string;
   readonly flags: number;
   readonly argv: readonly string[];
   readonly memory: RemoteMemory;
   readonly envp: number;
-  readonly withImage: boolean;
 }
 
 function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
@@ -132,9 +138,11 @@ function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
   const stat = fstatSync(found.fd, { bigint: true });
   const refused = cannotRun(stat);
   if (refused !== undefined) return { kind: "fails", errno: refused, file, pid };
-  const image = asked.withImage ? imageOf(who, found.fd, stat, name, argv, cwdLink, cwd) : undefined;
+  const image = asked.image ? imageOf(who, found.fd, stat, name, argv, cwdLink, cwd) : undefined;
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
-  const request: ExecRequest = { file, argv, cwd, env: [], pid, resolved: pathOf(found.fd), ...(tid !== pid && { tid }) };
+  const parent = asked.parent ? parentOf(tid) : undefined;
+  const resolved = pathOf(found.fd);
+  const request: ExecRequest = { file, argv, cwd, env: [], pid, resolved, ...(tid !== pid && { tid }), ...(parent && { parent }) };
   return { kind: "exec", request, image, memory, envp };
 }
 
