@@ -88,11 +88,12 @@ export interface ExecNode {
 export function execTree(execs: readonly ExecLine[]): ExecNode[] {
   const roots: ExecNode[] = [];
   const newest = new Map<number, ExecNode>();
+  let shell: ExecNode | undefined;
   for (const exec of execs) {
     const node: ExecNode = { exec, children: [] };
     const above = exec.pid > 0 ? (newest.get(exec.pid) ?? newest.get(exec.ppid ?? 0)) : undefined;
-    const first = execs[0]?.n === 1 && execs[0].decision === "run" && isShellItself(execs[0]) ? roots[0] : undefined;
-    (above ?? first)?.children.push(node) ?? roots.push(node);
+    (above?.children ?? shell?.children ?? roots).push(node);
+    if (exec.n === 1 && isShellItself(exec)) shell = node;
     if (exec.pid > 0 && exec.decision === "run") newest.set(exec.pid, node);
   }
   return roots;

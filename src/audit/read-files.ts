@@ -14,7 +14,7 @@ const MOST_LINE = 16 * 1024 * 1024;
 
 /**
  * @param file the file in use; those set aside are FILE.1 and so on
- * @throws the file system's error where neither it nor one set aside can be read
+ * @throws Error where neither it nor one set aside can be read
  */
 export function* readAuditFiles(file: string): Generator<string, void, void> {
   const fds = openAll(file);
@@ -39,17 +39,25 @@ function openAll(file: string): number[] {
       if (errorCode(error) !== "ENOENT" || path === file) failure ??= error;
     }
   }
-  if (opened.size === 0) throw failure;
+  if (opened.size === 0) throw new Error(`the audit log ${file} cannot be read (${errorCode(failure)})`, { cause: failure });
   return [...opened.values()].reverse();
 }
 
 /** FILE.1, FILE.2, …: as many as there are. */
 function setAside(file: string): string[] {
   const prefix = `${basename(file)}.`;
-  const numbers = readdirSync(dirname(file))
+  const numbers = namesIn(dirname(file))
     .filter((name) => name.startsWith(prefix) && /^[1-9]\d{0,3}$/.test(name.slice(prefix.length)))
     .map((name) => Number(name.slice(prefix.length)));
   return numbers.sort((a, b) => a - b).map((n) => join(dirname(file), `${prefix}${n}`));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // FILE itself says what is wrong
+  }
 }
 
 function* lines(fd: number): Generator<string, void, void> {
