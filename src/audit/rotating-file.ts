@@ -26,8 +26,8 @@ export interface RotationOptions {
 /** No link is followed at the end of the path, no pipe's reader is waited for, nobody else may read. */
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const LINE_FEED = 10;
-/** The lock is another server's for a moment only: it sets the file aside then. */
-const LOCK_WAIT = 0;
+/** How long to wait while another server sets the file aside, in milliseconds; after that the file just grows. Lines wait meanwhile. */
+const LOCK_WAIT = 1000;
 
 export class RotatingFile implements Sink {
   readonly path: string;
