@@ -193,13 +193,13 @@ export function rulePlaces(named: readonly string[]) {
 }
 
 /** The user's folder for execgate's state: $XDG_STATE_HOME/execgate, ~/.local/state/execgate. */
-function stateFolder(): string {
+export function stateFolder(): string {
   const xdg = process.env["XDG_STATE_HOME"];
   return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), ".local", "state"), "execgate");
 }
 
 /** What no command may write, even where a writable root covers it. */
-function ownFolders(): string[] {
+export function ownFolders(): string[] {
   const rules = defaultRulesFolder(rulePlaces([]));
   return [
     ...(rules === undefined ? [] : [dirname(rules)]),
@@ -209,4 +209,4 @@ function ownFolders(): string[] {
   ];
 }
 
-const entries = (env: Readonly<Record<string, string>>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);
+export const entries = (env: Readonly<Record<string, string>>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);

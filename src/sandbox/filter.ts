@@ -90,6 +90,7 @@ const PAST_THE_SUPERVISOR: readonly SyscallName[] = ["ptrace", "process_vm_write
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 const CLONE_NEWUSER = 0x10000000;
+const CLONE_NEWNS = 0x20000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const AF_UNIX = 1;
@@ -115,9 +116,10 @@ const NO_OTHER_LISTENER: Check = {
 };
 
 const CONFINING: readonly Check[] = [
-  // In a user namespace of its own a process has every capability over it.
-  { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
-  { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
+  // In a user namespace of its own a process has every capability over it; in a mount namespace of its own, paths mean other files
+  // than the supervisor finds (a privileged process could make one).
+  { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
+  { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
   // Input typed into, or selected on, the user's terminal. The kernel looks at 32 bits of the request.
   {
     name: "ioctl",

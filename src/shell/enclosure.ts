@@ -10,7 +10,7 @@ import { front } from "../sandbox/front.ts";
 import { SandboxGuard } from "../sandbox/guard.ts";
 import type { Machine } from "../sandbox/machine.ts";
 import { type Places, realPlaces } from "../sandbox/places.ts";
-import type { PlanInput, SandboxPlan } from "../sandbox/plan.ts";
+import { filterNetwork, type PlanInput, type SandboxPlan } from "../sandbox/plan.ts";
 import { networkAllowed } from "../sandbox/policy.ts";
 import type { Change } from "../sandbox/watch.ts";
 import { printable } from "../text/printable.ts";
@@ -115,11 +115,8 @@ export class Enclosure implements Disposable {
 
 const NOTE_LENGTH = 500;
 
-/** What the filter must add to the plan's means of keeping the network off. */
-const FILTERED = { on: "on", namespace: "loopback", filter: "off", seatbelt: "on" } as const;
-
 function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";
   if (os !== "linux" || !(confine || notifyExec)) return undefined;
-  return { notifyExec, confine, network: FILTERED[plan.network] };
+  return { notifyExec, confine, network: filterNetwork(plan) };
 }

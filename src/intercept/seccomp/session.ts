@@ -6,6 +6,7 @@
  */
 import { ERRNO } from "../../../ffi/errors.ts";
 import { duplicate, OwnedFd } from "../../../ffi/fd.ts";
+import { placeAt } from "../../../ffi/open-path.ts";
 import { openThread } from "../../../ffi/pidfd.ts";
 import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
@@ -46,6 +47,7 @@ export class Session {
   #notes: Note[] = [];
   /** When the notification in hand was taken: since 1970, and of the steady clock, in milliseconds. */
   #taken: { readonly at: number; readonly steady: number } | undefined;
+  #root: OwnedFd | undefined;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
     this.number = command.session;
@@ -87,7 +89,9 @@ export class Session {
     const { ioctls } = this.#shared;
     const { id, tid } = notification;
     const { verify, observe } = this.#config;
-    const reading = readNotification(ioctls, this.listener.fd, notification, { image: verify, parent: observe });
+    this.#root ??= placeAt(`/proc/${tid}/root`);
+    const scene = { root: this.#root.fd, withImage: verify, withParent: observe };
+    const reading = readNotification(ioctls, this.listener.fd, notification, scene);
     switch (reading.kind) {
       case "gone":
         return;
@@ -249,7 +253,13 @@ export class Session {
     this.#notes = [];
   }
 
-  /** Forgets its asks and reports what is left to report. Closing the listener is next. */
+  /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
+  close(): void {
+    this.listener.close();
+    this.#root?.close();
+  }
+
+  /** Forgets its asks and reports what is left to report. Closing is next. */
   settle(): void {
     for (const ask of this.#shared.asks) if (ask.session === this.number) this.#drop(ask);
     this.flush();

@@ -19,7 +19,7 @@ declare const self: Worker;
 self.onmessage = ({ data }: MessageEvent<number>) => new Loop(asFd(data)).run();
 
 /** Microseconds between looks for a seized thread's stop: an exec takes some 200. */
-const SHORTEST_LOOK = 40;
+const SHORTEST_LOOK = 60;
 const LONGEST_LOOK = 10_000;
 /** How often callers of asks are checked that have not died, but may no longer wait. */
 const ABANDONED_EVERY = 500_000;
@@ -51,7 +51,7 @@ class Loop {
     } catch (error) {
       this.#report({ type: "failed", message: error instanceof Error ? error.message : String(error) });
     } finally {
-      for (const session of this.#sessions.values()) session.listener.close();
+      for (const session of this.#sessions.values()) session.close();
       closeFd(this.#commands);
     }
     process.exit(0); // of this thread
@@ -114,13 +114,13 @@ class Loop {
     }
   }
 
-  /** Closes the listener, after saying so: whatever still waits under it, and every later exec, fails with ENOSYS. */
+  /** Says so, then closes. */
   #end(session: Session, error?: string): void {
     session.settle();
     this.#sessions.delete(session.number);
     this.#changed = true;
     this.#report({ type: "over", session: session.number, ...(error !== undefined && { error }) });
-    session.listener.close();
+    session.close();
   }
 
   #obey(): boolean {

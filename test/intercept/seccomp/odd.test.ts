@@ -114,8 +114,8 @@ test("what the kernel fails to execute fails as ever", async () => {
   const script = `cd ${folder}; ./text arg; ./nothing; for f in ./not-mine ./broken ./no-interpreter ./loop ./folder ./self-link ./absent absent ./text/x; do $f 2>/dev/null; echo $?; done; exec 3>>./busy; ./busy 2>/dev/null; echo $?; grep TracerPid /proc/self/status; grep TracerPid /proc/$$/status`;
   const expected = (await plain.bash(script)).out;
   expect(expected).toContain("as a script arg\n126\n");
-  for (let i = 0; i < 20; i++) expect((await checked.bash(script)).out).toBe(expected);
-});
+  for (let i = 0; i < 5; i++) expect((await checked.bash(script)).out).toBe(expected);
+}, 60_000);
 
 test("scripts of every kind run as ever where they are checked", async () => {
   const folder = checked.folder;
