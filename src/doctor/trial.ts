@@ -30,6 +30,7 @@ export async function tryOut(plan: SandboxPlan, options: Pick<AssemblyOptions, "
       execve: undefined,
       interceptor: "auto",
       rules: [rules],
+      auditLog: undefined,
       promptTimeoutMs: LIMIT_MS,
     });
     const { output } = await assembly.run({

@@ -146,7 +146,10 @@ class Loop {
     if (session === undefined) return;
     if (command.type === "configure") session.configure(command.config);
     else if (command.type === "admit") session.admit(command.file, command.argv);
-    else this.#end(session);
+    else if (command.type === "flush") {
+      session.flush();
+      this.#report({ type: "flushed", session: session.number });
+    } else this.#end(session);
   }
 
   #report(report: Report): void {

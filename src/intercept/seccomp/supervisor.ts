@@ -39,6 +39,8 @@ export interface Attachment extends Disposable {
   configure(config: SessionConfig): void;
   /** The next exec of exactly this runs without being judged: the shell that the server itself starts. Comes before it. */
   admit(file: string, argv: readonly string[]): void;
+  /** Resolves once `onNotes` has been given all that happened before. */
+  flush(): Promise<void>;
   /** Closes the listener: every later exec under it fails. */
   detach(): void;
 }
@@ -47,6 +49,8 @@ interface Attached {
   readonly listener: number;
   readonly hooks: SessionHooks;
   readonly asks: Set<number>;
+  /** Who waits for the thread's "flushed", in order. */
+  readonly flushing: (() => void)[];
 }
 
 export class Supervisor implements Disposable {
@@ -79,16 +83,26 @@ export class Supervisor implements Disposable {
     using owned = listener.move();
     if (this.#lost !== undefined) throw new Error(`no exec can be supervised: ${this.#lost}`);
     const session = this.#nextSession++;
-    this.#sessions.set(session, { listener: owned.fd, hooks, asks: new Set() });
+    this.#sessions.set(session, { listener: owned.fd, hooks, asks: new Set(), flushing: [] });
     this.#worker.ref();
     this.#send({ type: "attach", session, listener: owned.take(), killable, config });
     const detach = () => this.#send({ type: "detach", session });
     return {
       configure: (changed) => this.#send({ type: "configure", session, config: changed }),
       admit: (file, argv) => this.#send({ type: "admit", session, file, argv }),
+      flush: () => this.#flush(session),
       detach,
       [Symbol.dispose]: detach,
     };
+  }
+
+  #flush(session: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const attached = this.#sessions.get(session);
+    if (attached === undefined) return Promise.resolve(); // it is over, and all was told before that
+    attached.flushing.push(resolve);
+    this.#send({ type: "flush", session });
+    return promise;
   }
 
   #send(command: Command): void {
@@ -114,6 +128,7 @@ export class Supervisor implements Disposable {
       if (session === undefined) caller[Symbol.dispose]();
       else void this.#ask(session, report, caller);
     } else if (report.type === "notes") session?.hooks.onNotes?.(report.notes);
+    else if (report.type === "flushed") session?.flushing.shift()?.();
     else this.#over(report.session, report.error);
   }
 
@@ -139,6 +154,7 @@ export class Supervisor implements Disposable {
     if (session === undefined) return;
     this.#sessions.delete(number);
     for (const ask of session.asks) this.#asks.get(ask)?.abort(new Error("the session is over"));
+    for (const resolve of session.flushing) resolve();
     if (this.#sessions.size === 0) this.#worker.unref();
     session.hooks.onOver?.(error);
   }

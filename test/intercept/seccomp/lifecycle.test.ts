@@ -14,7 +14,7 @@ const asking = [{ prefix: ["id"] as [string], decision: "prompt" as const }];
 const forbidding = [{ prefix: ["id"] as [string], decision: "forbidden" as const, reason: "no" }];
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !holds(); await Bun.sleep(2)) if (Date.now() > end) throw new Error(`not in 5 s: ${what}`);
+  for (const end = Date.now() + 30_000; !holds(); await Bun.sleep(2)) if (Date.now() > end) throw new Error(`not in 30 s: ${what}`);
 }
 
 /** Why it fails. (`expect(…).rejects` of Bun 1.4 waits without letting other threads' messages in.) */
