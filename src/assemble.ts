@@ -1,15 +1,13 @@
 /** Puts the parts of the server together: from what the command line says to an object that runs shell calls. */
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
+import type { OwnedFd } from "../ffi/fd.ts";
 import { ownEnvironment } from "../ffi/own-strings.ts";
 import { prepareAuditFile, requireOutside } from "./audit/place.ts";
 import { AuditTrail } from "./audit/trail.ts";
 import { Judge } from "./gate/judge.ts";
-import { BashInterceptor } from "./intercept/bash/interceptor.ts";
-import { cacheFolder, findBash } from "./intercept/bash/patched-bash.ts";
-import type { Interceptor } from "./intercept/interceptor.ts";
-import { SeccompInterceptor } from "./intercept/seccomp/interceptor.ts";
-import { stockBash } from "./intercept/stock-bash.ts";
+import { cacheFolder } from "./intercept/bash/patched-bash.ts";
+import { type InterceptorWish, type Picked, pickInterceptor } from "./intercept/pick.ts";
 import { LauncherPool } from "./launcher/pool.ts";
 import { inheritedOpenFiles } from "./launcher/process-state.ts";
 import { log } from "./log.ts";
@@ -27,10 +25,7 @@ import { Enclosures } from "./shell/enclosures.ts";
 import type { ShellResult } from "./shell/result.ts";
 import { Shell, type ShellCall, type ShellProgress } from "./shell/shell.ts";
 
-export interface AssemblyOptions {
-  readonly bash: string | undefined;
-  readonly execve: string | undefined;
-  readonly interceptor: "auto" | "bash" | "seccomp";
+export interface AssemblyOptions extends InterceptorWish {
   readonly sandbox: SandboxState;
   /** --protect-git */
   readonly protectGit: boolean;
@@ -42,11 +37,6 @@ export interface AssemblyOptions {
   readonly auditLog: string | undefined;
   /** How long a question to the human stays open, in milliseconds. */
   readonly promptTimeoutMs: number;
-}
-
-/** The wish for an interceptor that this machine does not have. */
-export class NoInterceptorError extends Error {
-  override readonly name = "NoInterceptorError";
 }
 
 export class Assembly implements Disposable {
@@ -65,13 +55,13 @@ export class Assembly implements Disposable {
     const remembered = options.rules.length === 0 ? rememberedFile(places) : undefined;
     let interceptor: Promise<Picked> | undefined;
     const pick = () => {
-      interceptor ??= pickInterceptor(options, policy);
+      interceptor ??= this.#pick(options, policy);
       return interceptor;
     };
     const remember = async (tokens: readonly string[]) => {
       if (remembered === undefined) return;
       policy.addRemembered(await rememberPrefix(remembered, tokens));
-      (await pick()).reconfigure();
+      (await pick()).seccomp?.reconfigure();
     };
     this.#approve = (ask) =>
       new Approvals({ ask, remember: remembered === undefined ? undefined : remember, timeoutMs: options.promptTimeoutMs });
@@ -81,7 +71,8 @@ export class Assembly implements Disposable {
     const audit = openTrail(options);
     const own = [...(audit === undefined ? [] : [audit.file]), ...files.map((file) => dirname(file)), ...ownFolders()];
     this.enclosures = new Enclosures(options.sandbox, async (state) => {
-      const { supervise } = await pick();
+      const { seccomp } = await pick();
+      const supervise = seccomp && ((listener: OwnedFd, killable: boolean) => seccomp.supervise(listener, killable));
       const input = planInput(state, await machine(), { protectGit: options.protectGit, protect: options.protect, own }, process.env);
       const enclosure = new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise });
       try {
@@ -93,15 +84,21 @@ export class Assembly implements Disposable {
       }
     });
     this.#shell = async () => {
-      const { interceptor: picked, notes } = await pick();
-      return new Shell({ interceptor: picked, decider, outside, audit, env, notes });
+      const { interceptor: picked, note } = await pick();
+      return new Shell({ interceptor: picked, decider, outside, audit, env, notes: note === undefined ? [] : [note] });
     };
     this.#disposables = [
       this.enclosures,
       outside,
       { [Symbol.dispose]: () => void audit?.[Symbol.asyncDispose]() }, // the process ends when it is written
-      { [Symbol.dispose]: () => void interceptor?.then((picked) => picked[Symbol.dispose]()).catch(() => {}) },
+      { [Symbol.dispose]: () => void interceptor?.then(({ seccomp }) => seccomp?.[Symbol.dispose]()).catch(() => {}) },
     ];
+  }
+
+  async #pick(options: AssemblyOptions, policy: Policy): Promise<Picked> {
+    const picked = await pickInterceptor(options, () => supervisorConfig(policy, options.auditLog !== undefined));
+    if (picked.note !== undefined) log.warn(picked.note);
+    return picked;
   }
 
   /** Says how the human is asked, once that is known; until then, and with undefined, a prompt is a deny. */
@@ -134,45 +131,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly watch?: ((progress: ShellProgress) => void) | undefined;
 }
-
-interface Picked extends Disposable {
-  readonly interceptor: Interceptor;
-  readonly supervise: SeccompInterceptor["supervise"] | undefined;
-  readonly notes: readonly string[];
-  reconfigure(): void;
-}
-
-/** @throws NoInterceptorError, NoBashError */
-async function pickInterceptor(options: AssemblyOptions, policy: Policy): Promise<Picked> {
-  const wanted = options.interceptor;
-  const { seccompListener } = await machine();
-  if (wanted === "seccomp" && !seccompListener) throw new NoInterceptorError(`--interceptor seccomp: ${NO_LISTENER}`);
-  if (wanted === "bash" || !seccompListener) {
-    const notes = wanted === "auto" && process.platform === "linux" ? [`${NO_LISTENER}: only what Bash itself executes was checked`] : [];
-    for (const note of notes) log.warn(note);
-    const helper = options.execve ?? selfExecutable();
-    if (helper === undefined)
-      throw new NoInterceptorError("run from source there is no executable for Bash's exec hook: name one with --execve");
-    return {
-      interceptor: new BashInterceptor(await findBash(options.bash), helper),
-      supervise: undefined,
-      notes,
-      reconfigure() {},
-      [Symbol.dispose]() {},
-    };
-  }
-  const bash = options.bash ?? stockBash() ?? (await findBash(undefined));
-  const seccomp = new SeccompInterceptor(bash, () => supervisorConfig(policy, options.auditLog !== undefined));
-  return {
-    interceptor: seccomp,
-    supervise: (listener, killable) => seccomp.supervise(listener, killable),
-    notes: [],
-    reconfigure: () => seccomp.reconfigure(),
-    [Symbol.dispose]: () => seccomp[Symbol.dispose](),
-  };
-}
-
-const NO_LISTENER = "this kernel, or the container, refuses seccomp listeners";
 
 /** Where something is forbidden or asked about, what was judged must be what runs. Where it is written down, every exec is told. */
 function supervisorConfig({ rules }: Policy, observe: boolean) {

@@ -4,6 +4,7 @@ import { ownFolders, rulePlaces } from "../assemble.ts";
 import { renderReport } from "../doctor/render.ts";
 import { collectReport } from "../doctor/report.ts";
 import { tryOut } from "../doctor/trial.ts";
+import { whyNotSupervised } from "../intercept/seccomp/trial.ts";
 import { inspectRules } from "../policy/load.ts";
 import { machine } from "../sandbox/machine-probe.ts";
 import { realPlaces } from "../sandbox/places.ts";
@@ -21,6 +22,7 @@ export default defineCommand({
       ...input,
       places: realPlaces,
       ruleFiles: inspectRules(rulePlaces([])),
+      notSupervised: await whyNotSupervised(),
       command: selfCommand(),
       trial: (plan) => tryOut(plan, { sandbox, protectGit, protect }),
     });

@@ -43,7 +43,6 @@ function machineLines({ machine }: DoctorReport): string[] {
   return [
     `Landlock: ${machine.landlock === 0 ? "none" : `ABI ${machine.landlock}`}`,
     `namespaces: ${namespaces === undefined ? `none (${machine.namespacesMissing})` : `user, ${kinds.join(", ")}, by ${namespaces.path}`}`,
-    `seccomp user notifications: ${yesNo(machine.seccompListener)}`,
     `bubblewrap: ${machine.bubblewrap ?? "not installed"}`,
     `cgroups that can be killed whole: ${machine.cgroupKill ?? "no"}`,
     `subreaper: ${yesNo(machine.subreaper)}`,

@@ -25,6 +25,8 @@ export interface Trial {
 export interface DoctorInput extends PlanInput {
   readonly places: Places;
   readonly ruleFiles: readonly RuleFile[];
+  /** Why execs cannot be supervised by seccomp here; undefined where they can. */
+  readonly notSupervised: string | undefined;
   /** argv that starts this program. */
   readonly command: readonly string[];
   /** Runs a command in a sandbox of the plan, through the real launcher. */
@@ -59,7 +61,7 @@ export async function collectReport(input: DoctorInput): Promise<DoctorReport> {
     system: `${process.platform} ${release()} ${process.arch}`,
     machine,
     policy: input.state.policy.type,
-    interceptor: pickInterceptor(machine),
+    interceptor: pickInterceptor(input.notSupervised),
     plan,
     wholeTreeKill: wholeTreeKill(machine, plan),
     ruleFiles,
@@ -78,11 +80,9 @@ function attempt(make: () => SandboxPlan, problems: string[]): SandboxPlan | und
 }
 
 /** What `--interceptor auto` picks. */
-export function pickInterceptor(machine: Machine): DoctorReport["interceptor"] {
-  if (machine.os !== "linux")
-    return { picked: "bash", why: "seccomp is a feature of Linux; only execs of the patched Bash itself are seen" };
-  if (machine.seccompListener) return { picked: "seccomp", why: "every exec of every process is seen" };
-  return { picked: "bash", why: "this kernel has no seccomp user notifications; only execs of the patched Bash itself are seen" };
+function pickInterceptor(notSupervised: string | undefined): DoctorReport["interceptor"] {
+  if (notSupervised === undefined) return { picked: "seccomp", why: "every exec of every process is seen" };
+  return { picked: "bash", why: `only execs of the patched Bash itself are seen, because of seccomp: ${notSupervised}` };
 }
 
 function wholeTreeKill(machine: Machine, plan: SandboxPlan | undefined): DoctorReport["wholeTreeKill"] {

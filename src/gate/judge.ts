@@ -16,6 +16,10 @@ export interface JudgeOptions {
 
 type Asking = Extract<Verdict, { kind: "escalate" | "prompt" }>;
 
+/** Programs that run a repository's hooks, or what its configuration names. */
+const OBEYS_GIT = /\/(?:git(?:-[^/]*)?|gh|hub|glab|jj|tig|lazygit)$/;
+const UNPROTECTED = "this machine cannot protect a repository's configuration and hooks from commands, and git obeys them";
+
 const NOTE_LENGTH = 500;
 
 export class Judge implements Decider {
@@ -36,6 +40,7 @@ export class Judge implements Decider {
         return { kind: "deny", reason: verdict.reason, rule: ruleText(verdict.rule) };
       case "escalate":
       case "prompt": {
+        if (call.enclosure.gitUnprotected && OBEYS_GIT.test(verdict.escalation.program)) return this.#unprotectedGit(verdict, call);
         const changes = call.enclosure.mistrusted();
         if (changes.length > 0) return this.#askAboutChanges(verdict, changes, call);
         return verdict.kind === "prompt" ? this.#ask(verdict, call) : escalate(verdict.escalation, verdict.rule, []);
@@ -49,6 +54,12 @@ export class Judge implements Decider {
     return approval.granted
       ? escalate(escalation, rule, approvalNotes(approval))
       : { kind: "deny", reason: approval.reason, rule: ruleText(rule) };
+  }
+
+  /** Without mounts a command inside may have written the repository's hooks and configuration: no rule lets git out, the human may. */
+  #unprotectedGit(verdict: Asking, call: CallContext): Decision | Promise<Decision> {
+    if (verdict.kind === "escalate") return { kind: "run", rule: ruleText(verdict.rule), note: UNPROTECTED };
+    return this.#ask({ ...verdict, subject: { ...verdict.subject, warning: UNPROTECTED } }, call);
   }
 
   /** What runs outside may obey a protected file that changed while a command ran: no rule allows that, only the human can. */

@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { CAP, hasCapability } from "../../ffi/capabilities.ts";
 import { landlockAbi } from "../../ffi/landlock.ts";
-import { knowsSubreaper, knowsUserNotification } from "../../ffi/probe.ts";
+import { knowsSubreaper } from "../../ffi/probe.ts";
 import type { Machine, NamespaceTool } from "./machine.ts";
 
 let known: Promise<Machine> | undefined;
@@ -28,7 +28,6 @@ async function probe(): Promise<Machine> {
     landlock: landlockAbi(),
     namespaces: typeof namespaces === "string" ? undefined : namespaces,
     namespacesMissing: typeof namespaces === "string" ? namespaces : undefined,
-    seccompListener: knowsUserNotification(),
     bubblewrap: findTool("bwrap"),
     cgroupKill: probeCgroup(),
     subreaper: knowsSubreaper(),
@@ -41,7 +40,6 @@ const NOTHING = {
   landlock: 0,
   namespaces: undefined,
   namespacesMissing: "namespaces are a feature of Linux",
-  seccompListener: false,
   bubblewrap: undefined,
   cgroupKill: undefined,
   subreaper: false,

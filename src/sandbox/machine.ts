@@ -22,8 +22,6 @@ export interface Machine {
   /** undefined where no namespaces can be had; `namespacesMissing` then says why. */
   readonly namespaces: NamespaceTool | undefined;
   readonly namespacesMissing: string | undefined;
-  /** seccomp user notifications (SECCOMP_RET_USER_NOTIF). */
-  readonly seccompListener: boolean;
   /** Path of bubblewrap, where it is installed. */
   readonly bubblewrap: string | undefined;
   /** A cgroup v2 folder in which this user may make groups and kill them whole. */

@@ -92,6 +92,12 @@ export class Enclosure implements Disposable {
     ].map((note) => printable(note, NOTE_LENGTH));
   }
 
+  /** Whether a command inside can change what git obeys in a folder that it may write, since no mount protects it. */
+  get gitUnprotected(): boolean {
+    const { plan } = this.#guard;
+    return plan.protectedBy === "none" && plan.writable.length > 0;
+  }
+
   /** A program runs outside on behalf of one inside. */
   noteEscalation(): void {
     this.#guard.noteEscalation();

@@ -13,7 +13,6 @@ const MACHINE: Machine = {
   landlock: 7,
   namespaces: { tool: "unshare", path: "/usr/bin/unshare", mount: true, network: true, pid: true },
   namespacesMissing: undefined,
-  seccompListener: true,
   bubblewrap: undefined,
   cgroupKill: undefined,
   subreaper: true,
@@ -44,6 +43,7 @@ const input = (machine: Machine, more: Partial<DoctorInput> = {}): DoctorInput =
   hostSockets: [],
   places: PLACES,
   ruleFiles: [],
+  notSupervised: undefined,
   command: ["execgate"],
   ...more,
 });
@@ -68,6 +68,8 @@ test("without namespaces, what is lost is said and nothing is claimed", async ()
   expect(text).toContain("git is not escalated by rule there");
   expect(report.plan?.lost.length).toBeGreaterThan(3);
   expect(report.plan?.protectedBy).toBe("none");
+  const unsupervised = await collectReport(input(MACHINE, { notSupervised: "EBUSY" }));
+  expect(unsupervised.interceptor).toMatchObject({ picked: "bash", why: expect.stringContaining("EBUSY") });
 });
 
 test("a policy that nothing here can enforce, rules that cannot be read and a trial that fails are problems", async () => {

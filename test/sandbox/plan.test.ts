@@ -42,7 +42,6 @@ const MACHINE: Machine = {
   landlock: 7,
   namespaces: { tool: "unshare", path: "/usr/bin/unshare", mount: true, network: true, pid: true },
   namespacesMissing: undefined,
-  seccompListener: true,
   bubblewrap: undefined,
   cgroupKill: undefined,
   subreaper: true,
