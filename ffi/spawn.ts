@@ -10,7 +10,7 @@ import type { Fd } from "./fd.ts";
 import { DARWIN, LINUX, libc } from "./libc.ts";
 import { Arena, cstring, type Piece } from "./memory.ts";
 import { asPid, type Pid, umask as setUmask } from "./process.ts";
-import { setDisposition } from "./signals.ts";
+import { replaceByIgnoring, restoreDisposition } from "./signals.ts";
 import {
   ATTRIBUTES_SIZE,
   FILE_ACTIONS_SIZE,
@@ -96,17 +96,20 @@ export function spawn(options: SpawnOptions): Pid {
 function inherited(options: SpawnOptions, run: () => number): number {
   const old = options.umask === undefined ? undefined : setUmask(options.umask);
   const ignored = [...(options.ignored ?? [])].filter((signal) => !UNIGNORABLE.has(signal));
-  for (const signal of ignored) setDisposition(signal, "ignore");
+  const dispositions = ignored.map((signal) => [signal, replaceByIgnoring(signal)] as const);
   try {
     return run();
   } finally {
-    for (const signal of ignored) setDisposition(signal, "default");
+    for (const [signal, before] of dispositions) restoreDisposition(signal, before);
     if (old !== undefined) setUmask(old);
   }
 }
 
-/** SIGKILL and SIGSTOP cannot be; SIGCHLD must not be here, or children would vanish unreaped; 32 and 33 are the C library's own. */
-const UNIGNORABLE = new Set([9, LINUX ? 19 : 17, LINUX ? 17 : 20, 32, 33]);
+/**
+ * SIGKILL and SIGSTOP cannot be; SIGCHLD must not be here, or children would vanish unreaped; 32 and 33 are the C library's own; with
+ * SIGPWR JavaScriptCore halts its threads on Linux, and waits for them.
+ */
+const UNIGNORABLE = new Set([9, LINUX ? 19 : 17, LINUX ? 17 : 20, 32, 33, ...(LINUX ? [30] : [])]);
 
 function setSignals(arena: Arena, attributes: Piece, ignored: ReadonlySet<number> | undefined): void {
   const defaults = arena.alloc(SIGSET_SIZE);

@@ -8,6 +8,9 @@ import { DESCRIPTION, TITLE } from "./texts.ts";
 /** A day: longer is a mistake in the unit. */
 const MAX_TIMEOUT_MS = 24 * 60 * 60 * 1000;
 
+/** Linux passes no longer argument to a program (MAX_ARG_STRLEN, with its NUL). */
+const LONGEST_COMMAND = 128 * 1024 - 1;
+
 const input = z.strictObject({
   command: z.string().min(1).describe("What Bash is to run"),
   workdir: z.string().refine(isAbsolute, "must be an absolute path").optional().describe("Absolute path of the folder to run in"),
@@ -53,6 +56,8 @@ export function parseCall(args: unknown): ShellCall | string {
   if (!parsed.success) return parsed.error.issues.map(({ path, message }) => `${path.join(".") || "arguments"}: ${message}`).join("; ");
   const { command, workdir, timeout_ms, login } = parsed.data;
   if (command.includes("\0")) return "command: must not contain a NUL";
+  if (Buffer.byteLength(command) > LONGEST_COMMAND)
+    return `command: must have at most ${LONGEST_COMMAND} bytes; write what is longer to a file first, in parts`;
   return { command, workdir: workdir ?? process.cwd(), timeoutMs: timeout_ms ?? DEFAULT_TIMEOUT_MS, login: login ?? true };
 }
 

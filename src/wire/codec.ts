@@ -24,20 +24,38 @@ export function encodeFrame(value: unknown): Uint8Array {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Cuts a stream of bytes into values. */
-export class FrameDecoder {
-  #chunks: Uint8Array[] = [];
-  #length = 0;
+const EMPTY = Buffer.alloc(0);
 
+/**
+ * Cuts a stream of bytes into values. Time and memory stay in proportion to what arrived, in however small pieces: the peer may be
+ * hostile.
+ */
+export class FrameDecoder {
+  /** Bytes that wait: from #start to #end. It doubles when it is full. */
+  #buffer: Buffer = EMPTY;
+  #start = 0;
+  #end = 0;
+
+  /** Takes a copy. */
   push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#chunks.push(bytes);
-    this.#length += bytes.length;
+    if (this.#end + bytes.length > this.#buffer.length) this.#makeRoom(bytes.length);
+    this.#buffer.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  #makeRoom(more: number): void {
+    const waiting = this.#buffer.subarray(this.#start, this.#end);
+    const needed = waiting.length + more;
+    const target = needed * 2 > this.#buffer.length ? Buffer.allocUnsafeSlow(needed * 2) : this.#buffer;
+    waiting.copy(target);
+    this.#buffer = target;
+    this.#start = 0;
+    this.#end = waiting.length;
   }
 
   /** True where bytes of an unfinished frame are waiting. */
   get partial(): boolean {
-    return this.#length > 0;
+    return this.#end > this.#start;
   }
 
   /**
@@ -45,23 +63,19 @@ export class FrameDecoder {
    * @throws WireError for a frame over the cap or bad JSON
    */
   next(): { value: unknown } | undefined {
-    if (this.#length < 4) return undefined;
-    const all = this.#joined();
-    const size = all.readUInt32LE(0);
+    if (this.#end - this.#start < 4) return undefined;
+    const size = this.#buffer.readUInt32LE(this.#start);
     if (size > MAX_FRAME) throw new WireError(`a frame of ${size} bytes is over the limit of ${MAX_FRAME}`);
-    if (all.length < 4 + size) return undefined;
-    const rest = all.subarray(4 + size);
-    this.#chunks = rest.length > 0 ? [rest] : [];
-    this.#length = rest.length;
-    return { value: parse(all.subarray(4, 4 + size)) };
-  }
-
-  #joined(): Buffer {
-    const [first] = this.#chunks;
-    if (this.#chunks.length === 1 && first !== undefined) return Buffer.from(first.buffer, first.byteOffset, first.length);
-    const all = Buffer.concat(this.#chunks);
-    this.#chunks = [all];
-    return all;
+    const from = this.#start + 4;
+    if (this.#end < from + size) return undefined;
+    const json = this.#buffer.subarray(from, from + size);
+    this.#start = from + size;
+    if (!this.partial) {
+      this.#buffer = EMPTY; // however large it has become
+      this.#start = 0;
+      this.#end = 0;
+    }
+    return { value: parse(json) };
   }
 }
 

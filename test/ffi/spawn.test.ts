@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { asFd, closeOnExec, type Fd, OwnedFd, readInto, writeSome } from "../../ffi/fd.ts";
 import { pipe } from "../../ffi/pipe.ts";
 import { poll } from "../../ffi/poll.ts";
@@ -91,4 +92,11 @@ test("descriptors made here are close-on-exec and closed by `using`", () => {
   const raw = owned.take();
   expect(() => owned.fd).toThrow("closed");
   new OwnedFd(raw).close();
+});
+
+test("signals that a program is to find ignored are not taken from the runtime", () => {
+  const caught = () => /^SigCgt:.*$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[0];
+  const before = caught();
+  output("true", { ignored: new Set(Array.from({ length: 64 }, (_, i) => i + 1)) });
+  expect(caught()).toBe(before);
 });

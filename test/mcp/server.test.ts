@@ -58,6 +58,7 @@ test("bad input is a result that says what is wrong", async () => {
   for (const [args, about] of [
     [{}, "command"],
     [{ command: "" }, "command"],
+    [{ command: "x".repeat(5_000_000) }, "at most 131071 bytes"],
     [{ command: "ls", workdir: "relative" }, "absolute"],
     [{ command: "ls", timeout_ms: -1 }, "timeout_ms"],
     [{ command: "ls", timeout: 5 }, "timeout"],

@@ -50,3 +50,16 @@ test("what is not JSON is refused", () => {
     expect(() => decodeAll([frame])).toThrow("not JSON");
   }
 });
+
+test("a large frame that comes byte by byte costs time in proportion", () => {
+  const frame = encodeFrame("x".repeat(MAX_FRAME - 2));
+  const decoder = new FrameDecoder();
+  const started = performance.now();
+  decoder.push(frame.subarray(0, frame.length - 20_000));
+  for (let at = frame.length - 20_000; at < frame.length; at++) {
+    expect(decoder.next()).toBeUndefined();
+    decoder.push(frame.subarray(at, at + 1));
+  }
+  expect(decoder.next()?.value).toHaveLength(MAX_FRAME - 2);
+  expect(performance.now() - started).toBeLessThan(2000); // copied for each byte, it took minutes
+});

@@ -1,7 +1,7 @@
 /**
  * What the main thread and the supervisor's thread say to each other.
  *
- * The thread blocks, so commands come over a pipe as frames: u32 little-endian length, then JSON. Reports go by postMessage.
+ * The thread blocks, so commands come over a socket as frames (src/wire/codec.ts). Reports go by postMessage.
  * Descriptors are numbers: both threads share one table.
  */
 import type { ExecRequest } from "../../gate/request.ts";
@@ -80,29 +80,3 @@ export type Report =
   | { readonly type: "flushed"; readonly session: number }
   /** Nothing is left under the session's filter, or it was detached: its listener is closed. `error`: it could not be served any more. */
   | { readonly type: "over"; readonly session: number; readonly error?: string };
-
-export function encodeFrame(command: Command): Uint8Array {
-  const text = Buffer.from(JSON.stringify(command), "utf8");
-  const frame = new Uint8Array(new ArrayBuffer(4 + text.length));
-  new DataView(frame.buffer).setUint32(0, text.length, true);
-  frame.set(text, 4);
-  return frame;
-}
-
-/** Puts frames together from pieces of a stream. */
-export class FrameReader {
-  #kept: Uint8Array = new Uint8Array(0);
-
-  push(bytes: Uint8Array): Command[] {
-    let data = Buffer.concat([this.#kept, bytes]);
-    const commands: Command[] = [];
-    while (data.length >= 4) {
-      const length = data.readUInt32LE(0);
-      if (data.length < 4 + length) break;
-      commands.push(JSON.parse(data.toString("utf8", 4, 4 + length)) as Command);
-      data = data.subarray(4 + length);
-    }
-    this.#kept = Uint8Array.from(data);
-    return commands;
-  }
-}

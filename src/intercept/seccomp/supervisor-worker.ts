@@ -9,8 +9,9 @@ import { POLLHUP, POLLIN } from "../../../ffi/poll-layout.ts";
 import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
 import { Notifications } from "../../../ffi/seccomp.ts";
 import { SIGNALS, setDisposition } from "../../../ffi/signals.ts";
+import { FrameDecoder } from "../../wire/codec.ts";
 import { Asks } from "./asks.ts";
-import { type Command, FrameReader, type Report } from "./protocol.ts";
+import type { Command, Report } from "./protocol.ts";
 import { Session } from "./session.ts";
 import { Tracees } from "./tracees.ts";
 
@@ -28,7 +29,7 @@ const FOREVER = 3_600_000_000;
 
 class Loop {
   readonly #commands: Fd;
-  readonly #frames = new FrameReader();
+  readonly #frames = new FrameDecoder();
   readonly #sessions = new Map<number, Session>();
   readonly #asks = new Asks();
   readonly #tracees = new Tracees();
@@ -127,7 +128,8 @@ class Loop {
     const buffer = new Uint8Array(new ArrayBuffer(65536));
     const count = readInto(this.#commands, buffer, "read the supervisor's commands");
     if (count === 0) return false;
-    for (const command of this.#frames.push(buffer.subarray(0, Number(count)))) this.#do(command);
+    this.#frames.push(buffer.subarray(0, Number(count)));
+    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) this.#do(frame.value as Command);
     return true;
   }
 

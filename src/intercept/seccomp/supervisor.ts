@@ -17,9 +17,10 @@ import { asFd, closeFd, type OwnedFd } from "../../../ffi/fd.ts";
 import { sendAll, socketPair } from "../../../ffi/socket.ts";
 import { workerEntry } from "../../../ffi/worker-entry.ts";
 import type { ExecRequest } from "../../gate/request.ts";
+import { encodeFrame } from "../../wire/codec.ts";
 import { Caller } from "./caller.ts";
 import type { Decision } from "./decider.ts";
-import { type Command, encodeFrame, type Note, type Outcome, type Report, type SessionConfig } from "./protocol.ts";
+import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
 
 export interface SessionHooks {
   /**
