@@ -1,10 +1,13 @@
 /**
  * Asks the human on the terminal, for `shell-exec`. What the command prints goes to the same terminal, so the question is set apart and
- * names what was judged; the answer is read from /dev/tty, which what runs in the sandbox has lost (it is in another session).
+ * names what was judged. Only what is typed after the question counts: the command may have printed one like it before. The answer is
+ * read from /dev/tty, which what runs in the sandbox has lost (it is in another session); Ctrl-C ends the call, and with it the question.
  */
 import { closeSync, openSync } from "node:fs";
-import { createInterface } from "node:readline/promises";
-import { ReadStream, WriteStream } from "node:tty";
+import { OwnedFd, readInto, writeSome } from "../../ffi/fd.ts";
+import { POLLIN } from "../../ffi/poll-layout.ts";
+import { poller } from "../../ffi/poller.ts";
+import { discardTyped } from "../../ffi/terminal.ts";
 import type { Answer, Ask, Question } from "../policy/approvals.ts";
 
 /** @returns undefined where this process has no terminal */
@@ -17,18 +20,20 @@ export function terminalAsk(): Ask | undefined {
   return askOnTerminal;
 }
 
+const LONGEST_LINE = 4096;
+
 async function askOnTerminal(question: Question, signal: AbortSignal): Promise<Answer> {
-  const input = new ReadStream(openSync("/dev/tty", "r"));
-  const output = new WriteStream(openSync("/dev/tty", "w"));
-  const terminal = createInterface({ input, output });
-  try {
-    const choices = question.scopes.map((scope) => `[${scope[0]}]${scope.slice(1)}`).join(", ");
-    const answer = (await terminal.question(`\nexecgate: ${question.message}\nAllow? ${choices}, [N]o: `, { signal })).trim().toLowerCase();
-    const scope = question.scopes.find((name) => answer === name || answer === name[0]);
-    return scope === undefined ? { kind: "decline" } : { kind: "accept", scope };
-  } finally {
-    terminal.close();
-    input.destroy();
-    output.destroy();
-  }
+  using terminal = new OwnedFd(openSync("/dev/tty", "r+"));
+  const choices = question.scopes.map((scope) => `[${scope[0]}]${scope.slice(1)}`).join(", ");
+  discardTyped(terminal.fd);
+  writeSome(terminal.fd, Buffer.from(`\nexecgate: ${question.message}\nAllow? ${choices}, [N]o: `), "ask on the terminal");
+  await poller.wait(terminal.fd, POLLIN, signal);
+  const line = new Uint8Array(new ArrayBuffer(LONGEST_LINE));
+  const count = readInto(terminal.fd, line, "read the answer");
+  const answer = Buffer.from(line.subarray(0, count === "again" ? 0 : count))
+    .toString()
+    .trim()
+    .toLowerCase();
+  const scope = question.scopes.find((name) => answer === name || answer === name[0]);
+  return scope === undefined ? { kind: "decline" } : { kind: "accept", scope };
 }
