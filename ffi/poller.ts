@@ -28,6 +28,12 @@ class Poller {
    */
   wait(fd: Fd, events: number, signal?: AbortSignal): Promise<number> {
     if (signal?.aborted) return Promise.reject(signal.reason);
+    let worker: Worker;
+    try {
+      worker = this.#start();
+    } catch (error) {
+      return Promise.reject(error); // out of descriptors; a later wait may be luckier
+    }
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const abort = () => {
@@ -43,7 +49,7 @@ class Poller {
       fail: reject,
     });
     signal?.addEventListener("abort", abort, { once: true });
-    if (this.#waits.size === 1) this.#start().ref();
+    if (this.#waits.size === 1) worker.ref();
     this.#command(id, fd, events);
     return promise;
   }

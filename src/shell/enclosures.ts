@@ -13,13 +13,19 @@ interface Held {
   calls: number;
 }
 
+/** One that is being made, and the calls that wait for it. */
+interface Making {
+  calls: number;
+  held: Promise<Held> | undefined;
+}
+
 const KEPT = 3;
 
 export class Enclosures implements Disposable {
   readonly #make: (state: SandboxState) => Promise<Enclosure>;
   /** The most recently used last. */
   #held: Held[] = [];
-  #making = new Map<string, Promise<Held>>();
+  #making = new Map<string, Making>();
   #current: SandboxState;
   #closed = false;
 
@@ -42,8 +48,7 @@ export class Enclosures implements Disposable {
    * @throws SandboxPlanError where it cannot be enforced
    */
   async within<T>(state: SandboxState | undefined, call: (enclosure: Enclosure) => Promise<T>): Promise<T> {
-    const held = await this.#get(state ?? this.#current);
-    held.calls++;
+    const held = await this.#get(state ?? this.#current, "call");
     try {
       return await call(held.enclosure);
     } finally {
@@ -54,24 +59,30 @@ export class Enclosures implements Disposable {
 
   /** Makes a launcher ready in the sandbox in force. */
   async warm(): Promise<void> {
-    (await this.#get(this.#current)).enclosure.warm();
+    (await this.#get(this.#current, "warm")).enclosure.warm();
   }
 
-  async #get(state: SandboxState): Promise<Held> {
+  /** A call is counted in the same turn in which its enclosure is found: an idle one may be closed before the next. */
+  async #get(state: SandboxState, use: "call" | "warm"): Promise<Held> {
     const key = JSON.stringify(state);
+    const calls = use === "call" ? 1 : 0;
     const known = this.#held.find((held) => held.key === key);
     if (known !== undefined) {
+      known.calls += calls;
       this.#held = [...this.#held.filter((held) => held !== known), known];
       return known;
     }
-    const making = this.#making.get(key) ?? this.#add(key, state);
+    const making = this.#making.get(key) ?? { calls: 0, held: undefined };
+    making.calls += calls;
     this.#making.set(key, making);
-    return making;
+    making.held ??= this.#add(key, state, making);
+    return making.held;
   }
 
-  async #add(key: string, state: SandboxState): Promise<Held> {
+  async #add(key: string, state: SandboxState, making: Making): Promise<Held> {
     try {
-      const held = { key, enclosure: await this.#make(state), calls: 0 };
+      const enclosure = await this.#make(state);
+      const held = { key, enclosure, calls: making.calls };
       if (this.#closed) held.enclosure[Symbol.dispose]();
       else this.#held.push(held);
       return held;

@@ -30,10 +30,17 @@ export class OutputReader implements AsyncDisposable {
     while (!signal.aborted) {
       const state = this.#drain(READS_A_TURN);
       if (state === "end") return;
-      if (state === "empty")
-        await poller.wait(this.#pipe.fd, POLLIN, signal).catch(() => {}); // aborted: the loop ends
-      else await new Promise((turn) => setImmediate(turn));
+      if (state === "more") await new Promise((turn) => setImmediate(turn));
+      else if (!(await this.#readable(signal))) return;
     }
+  }
+
+  /** @returns false where reading is to stop, or cannot be waited for: what comes is then read at the end */
+  #readable(signal: AbortSignal): Promise<boolean> {
+    return poller.wait(this.#pipe.fd, POLLIN, signal).then(
+      () => true,
+      () => false,
+    );
   }
 
   #drain(reads: number): "end" | "empty" | "more" {

@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { writeSome } from "../../ffi/fd.ts";
 import { pipe } from "../../ffi/pipe.ts";
 import { POLLHUP, POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
+import { ROOT } from "../support/binary.ts";
 
 test("a wait ends when its descriptor is ready, and only then", async () => {
   const [one, two] = [pipe(), pipe()];
@@ -38,3 +40,20 @@ test("hundreds of waits at once each end by their own descriptor", async () => {
     write.close();
   }
 });
+
+test("a wait that could not begin for want of descriptors fails, and the next one is served", () => {
+  const script = `
+    import { pipe } from "./ffi/pipe.ts";
+    import { openFileLimit, setOpenFileLimit } from "./ffi/process.ts";
+    import { poller } from "./ffi/poller.ts";
+    const { read, write } = pipe();
+    const { hard } = openFileLimit();
+    setOpenFileLimit(3n, hard);
+    const failed = await poller.wait(read.fd, 1).then(() => "no", (error) => error.code);
+    setOpenFileLimit(hard, hard);
+    write.close();
+    console.log(failed, await Promise.race([poller.wait(read.fd, 1), Bun.sleep(5000, "never")]));
+    process.exit(0);`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--eval", script], { cwd: ROOT, encoding: "utf8", timeout: 20_000 });
+  expect(`${stdout}${stderr}`).toBe("EMFILE 16\n");
+}, 30_000);
