@@ -4,11 +4,12 @@
  * Guarantees: every request settles, at the latest when the launcher is gone; `dispose` ends the launcher and with it all that it
  * started. A launcher that died fails what runs on it with a message that says so; it is never reused.
  */
-import { asFd, closeAll, type Fd, type OwnedFd, openNull } from "../../ffi/fd.ts";
+import { asFd, closeAll, type Fd, type OwnedFd } from "../../ffi/fd.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { type Exit, kill, openPidfd, type Pid, reap } from "../../ffi/process.ts";
 import { SIGNALS } from "../../ffi/signals.ts";
+import { openNull } from "../../ffi/small-files.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import type { SandboxPlan } from "../sandbox/plan.ts";
