@@ -63,8 +63,6 @@ export const ERRNO = {
   ECONNREFUSED: linux ? 111 : 61,
 } as const;
 
-export type ErrnoName = keyof typeof ERRNO;
-
 const NAMES = new Map<number, string>(Object.entries(ERRNO).map(([name, number]) => [number, name]));
 
 const MEANING: Record<string, string> = {

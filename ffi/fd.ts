@@ -114,10 +114,6 @@ export function setNonBlocking(fd: Fd, on: boolean): void {
   if (wanted !== flags) control(fd, F_SETFL, wanted, `set the flags of descriptor ${fd}`);
 }
 
-export function isNonBlocking(fd: Fd): boolean {
-  return (control(fd, F_GETFL, 0, `read the flags of descriptor ${fd}`) & O_NONBLOCK) !== 0;
-}
-
 /** read(2). @returns the count (0 at the end), or "again" where a non-blocking descriptor has nothing yet. */
 export function readInto(fd: Fd, into: Uint8Array, attempted: string): number | "again" {
   for (;;) {

@@ -5,7 +5,7 @@
  * starts once per exec. errno is read right after the call, before anything else can run on this thread.
  */
 import { dlopen, type FFIFunction, FFIType, type Pointer, read } from "bun:ffi";
-import { ERRNO, SystemError } from "./errors.ts";
+import { SystemError } from "./errors.ts";
 
 export const LINUX = process.platform === "linux";
 export const DARWIN = process.platform === "darwin";
@@ -51,14 +51,4 @@ export function errno(): number {
 export function check(call: string, result: number | bigint, attempted: string): number {
   if (result === -1 || result === -1n) throw new SystemError(call, errno(), attempted);
   return Number(result);
-}
-
-/** As {@link check}, once more for each EINTR. */
-export function retrying(call: string, attempt: () => number | bigint, attempted: string): number {
-  for (;;) {
-    const result = Number(attempt());
-    if (result !== -1) return result;
-    const number = errno();
-    if (number !== ERRNO.EINTR) throw new SystemError(call, number, attempted);
-  }
 }

@@ -38,7 +38,6 @@ export function mountNew(type: string, target: string, flags: bigint, options = 
   const result = c.mount(cstring(type), cstring(target), cstring(type), flags, cstring(options));
   check("mount", result, `mount a new ${type} on ${target}`);
 }
-export const MS_RDONLY = 1n;
 export const MS_NOSUID = 2n;
 export const MS_NODEV = 4n;
 export const MS_NOEXEC = 8n;

@@ -3,7 +3,6 @@
  */
 
 import { decodeBytes } from "./bytes.ts";
-import { ERRNO, SystemError } from "./errors.ts";
 import { type Fd, OwnedFd } from "./fd.ts";
 import { errno, i64, libc } from "./libc.ts";
 import { cstring } from "./memory.ts";
@@ -55,13 +54,6 @@ export function openPlace(path: string, last: "follow" | "keep", from: Fd | unde
   return fd === -1 ? errno() : new OwnedFd(fd);
 }
 
-/** As {@link openPlace} of a path that must be there. @throws SystemError */
-export function placeAt(path: string): OwnedFd {
-  const place = openPlace(path, "follow");
-  if (typeof place === "number") throw new SystemError("openat", place, `find ${path}`);
-  return place;
-}
-
 const text = new Uint8Array(new ArrayBuffer(4096));
 
 /** Where the link leads that `place` names. @returns undefined for anything but a link */
@@ -81,6 +73,3 @@ export function openForWritingWithoutWaiting(fd: Fd): OwnedFd | undefined {
   const reopened = c.openat(AT_FDCWD, cstring(`/proc/self/fd/${fd}`), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
   return reopened === -1 ? undefined : new OwnedFd(reopened);
 }
-
-export const isMissing = (number: number) =>
-  number === ERRNO.ENOENT || number === ERRNO.ENOTDIR || number === ERRNO.ELOOP || number === ERRNO.ENAMETOOLONG;

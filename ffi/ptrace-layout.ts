@@ -1,6 +1,5 @@
 /** Numbers of <linux/ptrace.h> and the register structs of <sys/user.h>, per architecture. test/ffi/layouts.test.ts asks the C compiler. */
 
-export const PTRACE_CONT = 7;
 export const PTRACE_GETREGS = 12;
 export const PTRACE_SETREGS = 13;
 export const PTRACE_DETACH = 17;

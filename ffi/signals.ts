@@ -1,10 +1,8 @@
 /** Signals: their numbers and names, this process's dispositions and mask. */
 import { constants } from "node:os";
 import { SystemError } from "./errors.ts";
-import { errno, LINUX, libc } from "./libc.ts";
+import { errno, libc } from "./libc.ts";
 import { readText } from "./small-files.ts";
-
-export type SignalName = keyof typeof constants.signals;
 
 export const SIGNALS: Readonly<Record<string, number>> = constants.signals;
 
@@ -18,21 +16,13 @@ const SIG_IGN = 1n;
 
 const c = libc({
   signal: { args: ["i32", "ptr"], returns: "i64" },
-  sigprocmask: { args: ["i32", "buffer", "ptr"], returns: "i32" },
 });
-const SIG_SETMASK = LINUX ? 2 : 3;
 
 /** Sets one signal to its default action or to be ignored, for this process and what it executes. */
 export function setDisposition(signal: number, to: "default" | "ignore"): void {
   if (c.signal(signal, (to === "default" ? SIG_DFL : SIG_IGN) as never) === -1n) {
     throw new SystemError("signal", errno(), `set the disposition of ${signalName(signal)}`);
   }
-}
-
-/** Blocks nothing on the calling thread. A new program inherits the mask of the thread that executes it. */
-export function clearSignalMask(): void {
-  const none = new Uint8Array(new ArrayBuffer(128));
-  if (c.sigprocmask(SIG_SETMASK, none, null) === -1) throw new SystemError("sigprocmask", errno(), "clear the signal mask");
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { SystemError } from "./errors.ts";
 import { type Fd, OwnedFd, readInto } from "./fd.ts";
-import { check, errno, i64, LINUX, libc, retrying } from "./libc.ts";
+import { check, errno, i64, LINUX, libc } from "./libc.ts";
 import { cstring } from "./memory.ts";
 
 const c = libc({
@@ -21,7 +21,7 @@ const O_CLOEXEC = LINUX ? 0o2000000 : 0x1000000;
 /** Opens an existing file, close-on-exec. @throws SystemError */
 export function openFile(path: string, access: "read" | "read and write" = "read"): OwnedFd {
   const flags = (access === "read" ? O_RDONLY : O_RDWR) | O_CLOEXEC;
-  return new OwnedFd(retrying("open", () => c.open(cstring(path), flags), `open ${path}`));
+  return new OwnedFd(check("open", c.open(cstring(path), flags), `open ${path}`));
 }
 
 /** /dev/null, for reading and writing. */

@@ -2,6 +2,8 @@
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { ownEnvironment } from "../ffi/own-strings.ts";
+import { prepareAuditFile, requireOutside } from "./audit/place.ts";
+import { AuditTrail } from "./audit/trail.ts";
 import { Judge } from "./gate/judge.ts";
 import { BashInterceptor } from "./intercept/bash/interceptor.ts";
 import { cacheFolder, findBash } from "./intercept/bash/patched-bash.ts";
@@ -36,6 +38,8 @@ export interface AssemblyOptions {
   readonly protect: readonly string[];
   /** Files and folders in place of the user's own folder of rules. */
   readonly rules: readonly string[];
+  /** --audit-log, absolute */
+  readonly auditLog: string | undefined;
   /** How long a question to the human stays open, in milliseconds. */
   readonly promptTimeoutMs: number;
 }
@@ -52,7 +56,7 @@ export class Assembly implements Disposable {
   #approvals = new Approvals({ ask: undefined });
   readonly #approve: (ask: Ask | undefined) => Approvals;
 
-  /** Loads the rules; everything else waits for the first call or {@link warm}. @throws RulesLoadError */
+  /** Loads the rules and makes the audit log ready; everything else waits for the first call or {@link warm}. @throws RulesLoadError, AuditPlaceError */
   constructor(options: AssemblyOptions) {
     const env = cleanEnvironment();
     const places = rulePlaces(options.rules);
@@ -74,19 +78,28 @@ export class Assembly implements Disposable {
     const launcher = { command: selfCommand("launcher"), env: entries(env), openFiles: inheritedOpenFiles() };
     const outside = new LauncherPool({ ...launcher, plan: OPEN, filter: undefined });
     const decider = new Judge({ policy, approvals: () => this.#approvals });
-    const own = [...files.map((file) => dirname(file)), ...ownFolders()];
+    const audit = openTrail(options);
+    const own = [...(audit === undefined ? [] : [audit.file]), ...files.map((file) => dirname(file)), ...ownFolders()];
     this.enclosures = new Enclosures(options.sandbox, async (state) => {
       const { supervise } = await pick();
       const input = planInput(state, await machine(), { protectGit: options.protectGit, protect: options.protect, own }, process.env);
-      return new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise });
+      const enclosure = new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise });
+      try {
+        if (audit !== undefined) requireOutside(audit.file, enclosure.boundary);
+        return enclosure;
+      } catch (error) {
+        enclosure[Symbol.dispose]();
+        throw error;
+      }
     });
     this.#shell = async () => {
       const { interceptor: picked, notes } = await pick();
-      return new Shell({ interceptor: picked, decider, outside, env, notes });
+      return new Shell({ interceptor: picked, decider, outside, audit, env, notes });
     };
     this.#disposables = [
       this.enclosures,
       outside,
+      { [Symbol.dispose]: () => void audit?.[Symbol.asyncDispose]() }, // the process ends when it is written
       { [Symbol.dispose]: () => void interceptor?.then((picked) => picked[Symbol.dispose]()).catch(() => {}) },
     ];
   }
@@ -149,7 +162,7 @@ async function pickInterceptor(options: AssemblyOptions, policy: Policy): Promis
     };
   }
   const bash = options.bash ?? stockBash() ?? (await findBash(undefined));
-  const seccomp = new SeccompInterceptor(bash, () => supervisorConfig(policy));
+  const seccomp = new SeccompInterceptor(bash, () => supervisorConfig(policy, options.auditLog !== undefined));
   return {
     interceptor: seccomp,
     supervise: (listener, killable) => seccomp.supervise(listener, killable),
@@ -161,10 +174,17 @@ async function pickInterceptor(options: AssemblyOptions, policy: Policy): Promis
 
 const NO_LISTENER = "this kernel, or the container, refuses seccomp listeners";
 
-/** Where something is forbidden or asked about, what was judged must be what runs. */
-function supervisorConfig({ rules }: Policy) {
+/** Where something is forbidden or asked about, what was judged must be what runs. Where it is written down, every exec is told. */
+function supervisorConfig({ rules }: Policy, observe: boolean) {
   const plain = rules.plain();
-  return { rules: plain, verify: plain.prefixRules.some(({ decision }) => decision !== "allow"), observe: false };
+  return { rules: plain, verify: plain.prefixRules.some(({ decision }) => decision !== "allow"), observe };
+}
+
+/** @throws AuditPlaceError */
+function openTrail({ auditLog, sandbox: state }: AssemblyOptions): AuditTrail | undefined {
+  if (auditLog === undefined) return undefined;
+  const user = { home: process.env["HOME"] ?? homedir(), tmpdir: process.env["TMPDIR"] };
+  return new AuditTrail(prepareAuditFile(auditLog, { state, ...user }));
 }
 
 /** Where rules are, from flags and the user's environment; never the folder this runs in. */
@@ -173,13 +193,13 @@ export function rulePlaces(named: readonly string[]) {
 }
 
 /** The user's folder for execgate's state: $XDG_STATE_HOME/execgate, ~/.local/state/execgate. */
-function stateFolder(): string {
+export function stateFolder(): string {
   const xdg = process.env["XDG_STATE_HOME"];
   return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), ".local", "state"), "execgate");
 }
 
 /** What no command may write, even where a writable root covers it. */
-function ownFolders(): string[] {
+export function ownFolders(): string[] {
   const rules = defaultRulesFolder(rulePlaces([]));
   return [
     ...(rules === undefined ? [] : [dirname(rules)]),
@@ -189,4 +209,4 @@ function ownFolders(): string[] {
   ];
 }
 
-const entries = (env: Readonly<Record<string, string>>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);
+export const entries = (env: Readonly<Record<string, string>>) => Object.entries(env).map(([name, value]) => `${name}=${value}`);

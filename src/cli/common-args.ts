@@ -31,6 +31,11 @@ export const commonArgs = {
     description: "The Bash to run (default: the system's; for the bash interceptor the patched one inside this program)",
   },
   execve: { type: "string", valueHint: "PATH", description: "The program that the patched Bash's exec hook calls (default: this one)" },
+  "audit-log": {
+    type: "string",
+    valueHint: "FILE",
+    description: "Write every exec to this file, one JSON line each; outside every folder that commands may write",
+  },
   "prompt-timeout": { type: "string", valueHint: "SECONDS", description: "How long a question to the user stays open", default: "300" },
   "log-level": { type: "string", valueHint: "error|warn|info|debug", description: "What is logged to stderr", default: "warn" },
 } as const satisfies ArgsDef;
@@ -50,6 +55,7 @@ export function commonOptions(args: Given, rawArgs: readonly string[]): CommonOp
     execve: path(args.execve, "--execve"),
     interceptor: interceptor(args.interceptor),
     rules: repeated(rawArgs, "--rules"),
+    auditLog: path(args["audit-log"], "--audit-log"),
     promptTimeoutMs: seconds(args["prompt-timeout"], "--prompt-timeout") * 1000,
     logLevel: level(args["log-level"]),
   };

@@ -16,6 +16,7 @@ const root = defineCommand({
     serve: () => import("./serve.ts").then((module) => module.default),
     "shell-exec": () => import("./shell-exec.ts").then((module) => module.default),
     policy: () => import("./policy.ts").then((module) => module.default),
+    log: () => import("./log.ts").then((module) => module.default),
     doctor: () => import("./doctor.ts").then((module) => module.default),
     escalate: () => import("./escalate.ts").then((module) => module.default),
   },

@@ -65,6 +65,12 @@ const PROTECTED = {
   none: "not while a command runs (looked at afterwards); git is not escalated by rule there",
 } as const;
 
+const HOW = {
+  "read-only": "read-only",
+  reserved: "not there; an empty placeholder is kept in its place",
+  watched: "not there; what a command puts there is moved away after the call",
+} as const;
+
 function inForceLines({ plan, interceptor, wholeTreeKill }: DoctorReport): string[] {
   const intercepted = `execs are seen by: ${interceptor.picked} (${interceptor.why})`;
   if (plan === undefined) return [intercepted];
@@ -77,7 +83,7 @@ function fileLines(plan: NonNullable<DoctorReport["plan"]>): string[] {
   return [
     `writable: ${plan.writable.length === 0 ? "nothing" : plan.writable.join(", ")}${means.length === 0 ? "" : ` (by ${means.join(" and ")})`}`,
     `protected paths: ${PROTECTED[plan.protectedBy]}`,
-    ...plan.protections.filter(({ how }) => how !== "pinned").map(({ path, how }) => `  ${path}: ${how}`),
+    ...plan.protections.flatMap(({ path, how }) => (how === "pinned" ? [] : `  ${path}: ${HOW[how]}`)),
   ];
 }
 

@@ -4,8 +4,10 @@
  * Guarantees: an interceptor always gets a decision, a failing decider's being Deny; an escalated child runs the gate's own copy of the
  * request, with the caller's descriptors, folder, umask and ignored signals, and ends with the caller or the call.
  */
+
 import type { Fd } from "../../ffi/fd.ts";
 import { exitStatus } from "../../ffi/process.ts";
+import type { CallAudit, SettledLine } from "../audit/trail.ts";
 import type { Running } from "../launcher/launcher-process.ts";
 import type { LauncherPool, Lease } from "../launcher/pool.ts";
 import { printable } from "../text/printable.ts";
@@ -25,9 +27,9 @@ export interface EscalatedChild {
   end(): void;
 }
 
-export interface SettledExec extends Pick<ExecRequest, "file" | "argv"> {
-  readonly reason?: string | undefined;
-  readonly rule?: string | undefined;
+/** An exec that the interceptor settled by the same rules. "absent": there was nothing to execute. */
+export interface SettledExec extends Omit<SettledLine, "decision"> {
+  readonly decision: SettledLine["decision"] | "absent";
 }
 
 const REASON_LENGTH = 500;
@@ -38,29 +40,48 @@ export class Gate {
   readonly #decider: Decider;
   readonly #outside: LauncherPool;
   readonly #terms: CallTerms;
+  readonly #audit: CallAudit | undefined;
   #lease: Promise<Lease> | undefined;
 
   /**
    * @param outside launchers without a sandbox, which start escalated children
+   * @param audit where an audit trail is kept
    */
-  constructor(decider: Decider, outside: LauncherPool, terms: CallTerms) {
+  constructor(decider: Decider, outside: LauncherPool, terms: CallTerms, audit?: CallAudit) {
     this.#decider = decider;
     this.#terms = terms;
     this.#outside = outside;
+    this.#audit = audit;
+  }
+
+  /** An audit trail is kept: a request should say whose child its process is. */
+  get audited(): boolean {
+    return this.#audit !== undefined;
   }
 
   async decide(request: ExecRequest, signal: AbortSignal): Promise<Decision> {
     this.record.execs++;
+    const at = Date.now();
+    const asked = performance.now();
     const decision = await this.#judge(request, signal);
+    this.#audit?.decided(request, decision, at, performance.now() - asked);
     if (decision.kind === "deny") this.record.noteDenied(request, decision);
     else if (decision.kind === "run") this.record.noteConfined(request, decision);
     return decision;
   }
 
-  /** An exec that the interceptor settled by the same rules, without asking. */
-  noteSettled({ file, argv, reason = "refused", rule }: SettledExec, refused: boolean): void {
+  /** An exec that the interceptor settled without asking. */
+  noteSettled(exec: SettledExec): void {
+    const { decision, rule } = exec;
+    if (decision === "absent") return; // a shell that searches PATH
     this.record.execs++;
-    if (refused) this.record.noteDenied({ file, argv }, { kind: "deny", reason: printable(reason, REASON_LENGTH), rule });
+    if (decision === "run") {
+      this.#audit?.settled({ ...exec, decision });
+      return;
+    }
+    const reason = printable(exec.reason ?? "refused", REASON_LENGTH);
+    this.record.noteDenied(exec, { kind: "deny", reason, rule });
+    this.#audit?.settled({ ...exec, decision, reason });
   }
 
   async #judge(request: ExecRequest, signal: AbortSignal): Promise<Decision> {
@@ -78,6 +99,15 @@ export class Gate {
    * @throws SpawnRefused (src/launcher) where the program cannot be run, CallerError where the caller is not what it claims
    */
   async escalate(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<EscalatedChild> {
+    try {
+      return this.#child(request, decision, await this.#start(request, decision, fds));
+    } catch (error) {
+      this.#audit?.ended(request, { error: printable(error instanceof Error ? error.message : String(error), REASON_LENGTH) });
+      throw error;
+    }
+  }
+
+  async #start(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<Running> {
     const { umask, ignored } = callerState(request.pid);
     using folder = openCallerFolder(request.pid, request.cwd);
     this.#lease ??= this.#outside.lease();
@@ -92,13 +122,14 @@ export class Gate {
       ignored: [...ignored],
     });
     this.#terms.enclosure.noteEscalation();
-    return this.#child(request, decision, running);
+    return running;
   }
 
   #child(request: ExecRequest, decision: Escalation, running: Running): EscalatedChild {
     const status = running.exited.then((exit) => {
       const code = exitStatus(exit);
       this.record.noteEscalated(request, decision, code);
+      this.#audit?.ended(request, { exit_code: code });
       return code;
     });
     status.catch(() => {}); // whoever waits for it is told

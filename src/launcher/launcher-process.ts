@@ -4,7 +4,7 @@
  * Guarantees: every request settles, at the latest when the launcher is gone; `dispose` ends the launcher and with it all that it
  * started. A launcher that died fails what runs on it with a message that says so; it is never reused.
  */
-import { asFd, closeAll, type Fd, type OwnedFd } from "../../ffi/fd.ts";
+import { closeAll, type Fd, type OwnedFd, STDERR } from "../../ffi/fd.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { type Exit, kill, openPidfd, type Pid, reap } from "../../ffi/process.ts";
@@ -86,27 +86,12 @@ export class LauncherProcess implements Disposable {
   /** Starts one and waits until it is ready. @throws LauncherError with its own words where it could not restrict itself */
   static async start(options: LauncherOptions): Promise<LauncherProcess> {
     const [ours, theirs] = socketPair("stream");
-    using _theirs = theirs;
-    const [file] = options.command;
-    if (file === undefined) throw new LauncherError("no launcher command");
-    using nothing = openNull();
-    const pid = spawn({
-      file,
-      argv: options.command,
-      env: options.env,
-      cwd: "/",
-      fds: [
-        { from: nothing.fd, to: 0 },
-        { from: nothing.fd, to: 1 },
-        { from: asFd(2), to: 2 },
-        { from: theirs.fd, to: CONTROL_FD },
-      ],
-    });
+    const pid = startWith(options, theirs);
     const launcher = new LauncherProcess(new Channel(ours, { maxFds: 1 }), pid, options.supervise);
     try {
       const { openFiles, plan, filter } = options;
       await launcher.#send({ type: "configure", openFiles: String(openFiles), plan, filter });
-      await launcher.#ready.promise;
+      await Promise.race([launcher.#ready.promise, tooLate(START_LIMIT_MS)]);
       return launcher;
     } catch (error) {
       launcher[Symbol.dispose]();
@@ -244,6 +229,35 @@ export class LauncherProcess implements Disposable {
   [Symbol.dispose](): void {
     this.#die(new LauncherError("the launcher was closed"));
   }
+}
+
+/** Starts the process with its end of the socket, which is then nobody's here: its end is the launcher's end. */
+function startWith({ command, env }: LauncherOptions, theirs: OwnedFd): Pid {
+  using control = theirs;
+  using nothing = openNull();
+  const [file] = command;
+  if (file === undefined) throw new LauncherError("no launcher command");
+  return spawn({
+    file,
+    argv: command,
+    env,
+    cwd: "/",
+    fds: [
+      { from: nothing.fd, to: 0 },
+      { from: nothing.fd, to: 1 },
+      { from: STDERR, to: 2 },
+      { from: control.fd, to: CONTROL_FD },
+    ],
+  });
+}
+
+/** Far more than the 25 ms that it takes: on a machine that is out of memory, say. */
+const START_LIMIT_MS = 20_000;
+
+async function tooLate(ms: number): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  setTimeout(() => reject(new LauncherError(`the launcher was not ready within ${ms / 1000} seconds`)), ms).unref();
+  return promise;
 }
 
 /** Descriptors that came with a message; what nobody takes is closed. */

@@ -107,3 +107,25 @@ function readError(file: string, error: unknown): RulesError {
   if (code === "ENOENT") return new RulesError("missing", "there is no such file or folder", { file }, { cause: error });
   return new RulesError("unreadable", `cannot be read (${code})`, { file }, { cause: error });
 }
+
+/** What {@link inspectRules} says of one file. */
+export interface InspectedFile {
+  readonly path: string;
+  readonly rules: number;
+  /** Why it could not be read. */
+  readonly error?: string | undefined;
+}
+
+/** Each rules file by itself, readable or not; for showing. */
+export function inspectRules(places: RulePlaces): InspectedFile[] {
+  const errors: RulesError[] = [];
+  const inspected = findFiles(places, errors).map((path) => {
+    try {
+      return { path, rules: parseRules(path, readText(path), { home: places.home }).size };
+    } catch (error) {
+      if (!(error instanceof RulesError)) throw error;
+      return { path, rules: 0, error: error.message };
+    }
+  });
+  return [...inspected, ...errors.map((error) => ({ path: error.file, rules: 0, error: error.message }))];
+}

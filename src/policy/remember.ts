@@ -8,8 +8,9 @@
  * Source: rules-language.md, "Remembering".
  */
 import { randomUUID } from "node:crypto";
-import { link, lstat, mkdir, open, readFile, readlink, realpath, rename, stat, unlink } from "node:fs/promises";
+import { lstat, mkdir, open, readFile, readlink, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { FileLockedError, withFileLock } from "../file-lock.ts";
 import { errorCode } from "./files.ts";
 import { rememberedLine } from "./remembered-line.ts";
 import type { PrefixRule } from "./rules.ts";
@@ -24,10 +25,8 @@ export class RememberError extends Error {
   }
 }
 
-/** How long to wait for another server's lock, and when a lock counts as left behind, in milliseconds. */
+/** How long to wait for another server's lock, in milliseconds. */
 const LOCK_WAIT = 5000;
-const LOCK_STALE = 10_000;
-const LOCK_POLL = 15;
 
 /**
  * Appends the rule that allows everything beginning with `tokens` to `file`.
@@ -41,11 +40,12 @@ export async function rememberPrefix(file: string, tokens: readonly string[]): P
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const target = await followLink(file);
-    const line = await withLock(`${target}.lock`, () => appendLine(target, rememberedLine(tokens)));
+    const line = await withFileLock(`${target}.lock`, LOCK_WAIT, () => appendLine(target, rememberedLine(tokens)));
     const place = { file, line, column: 1 };
     return { first, rest: rest.map((token) => [token]), decision: "allow", justification: undefined, place, remembered: true };
   } catch (error) {
     if (error instanceof RememberError) throw error;
+    if (error instanceof FileLockedError) throw new RememberError("locked", error.message, { cause: error });
     throw new RememberError("unwritable", `${file} cannot be written (${errorCode(error)})`, { cause: error });
   }
 }
@@ -100,67 +100,5 @@ async function replaceFile(file: string, text: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
-  }
-}
-
-/** Runs `work` while no other process holds `lock`. */
-async function withLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
-  const own = `${lock}.${randomUUID()}`;
-  const handle = await open(own, "wx", 0o600);
-  await handle.writeFile(String(process.pid));
-  await handle.close();
-  try {
-    const deadline = Date.now() + LOCK_WAIT;
-    // link(2) is the one way to make a file that is there with its content or not at all.
-    while (!(await tryLink(own, lock))) {
-      if (await isStale(lock)) await breakLock(own, lock, deadline);
-      else if (Date.now() > deadline) throw new RememberError("locked", `another process holds ${lock}`);
-      else await new Promise((wake) => setTimeout(wake, LOCK_POLL));
-    }
-    try {
-      return await work();
-    } finally {
-      await unlink(lock).catch(() => undefined);
-    }
-  } finally {
-    await unlink(own).catch(() => undefined);
-  }
-}
-
-/** Removes a lock that was left behind; one process at a time, so that none removes the lock that another has just taken. */
-async function breakLock(own: string, lock: string, deadline: number): Promise<void> {
-  const breaking = `${lock}.break`;
-  if (!(await tryLink(own, breaking))) {
-    if (Date.now() > deadline) throw new RememberError("locked", `remove ${breaking}: a process that held it is gone`);
-    await new Promise((wake) => setTimeout(wake, LOCK_POLL));
-    return;
-  }
-  try {
-    if (await isStale(lock)) await unlink(lock).catch(() => undefined);
-  } finally {
-    await unlink(breaking).catch(() => undefined);
-  }
-}
-
-async function tryLink(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-/** Whether a lock was left behind: its process is gone, or it is far older than any write takes. */
-async function isStale(lock: string): Promise<boolean> {
-  try {
-    if (Date.now() - (await stat(lock)).mtimeMs > LOCK_STALE) return true;
-    const pid = Number(await readFile(lock, "utf8"));
-    if (!Number.isInteger(pid) || pid <= 0) return false;
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return errorCode(error) === "ESRCH";
   }
 }

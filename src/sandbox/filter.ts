@@ -16,8 +16,11 @@ export interface FilterOptions {
   readonly notifyConnect?: boolean;
   /** Refuse what leads out of a sandbox. Without, only what would get around the supervision of execs is refused. */
   readonly confine: boolean;
-  /** "off": no socket but AF_UNIX can be made. For a sandbox that has no network namespace of its own. */
-  readonly network: "on" | "off";
+  /**
+   * "off": no socket but AF_UNIX can be made; for a sandbox that has no network namespace of its own. "loopback": for one that has: only
+   * families that it confines. AF_VSOCK, for one, reaches a virtual machine's host from any network namespace (tried).
+   */
+  readonly network: "on" | "loopback" | "off";
 }
 
 const EPERM = 1;
@@ -87,9 +90,14 @@ const PAST_THE_SUPERVISOR: readonly SyscallName[] = ["ptrace", "process_vm_write
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 const CLONE_NEWUSER = 0x10000000;
+const CLONE_NEWNS = 0x20000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
 
 interface Check {
   readonly name: SyscallName;
@@ -108,9 +116,10 @@ const NO_OTHER_LISTENER: Check = {
 };
 
 const CONFINING: readonly Check[] = [
-  // In a user namespace of its own a process has every capability over it.
-  { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
-  { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER, { yes: "refuse", no: "allow" })] },
+  // In a user namespace of its own a process has every capability over it; in a mount namespace of its own, paths mean other files
+  // than the supervisor finds (a privileged process could make one).
+  { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
+  { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
   // Input typed into, or selected on, the user's terminal. The kernel looks at 32 bits of the request.
   {
     name: "ioctl",
@@ -135,6 +144,11 @@ export function execFilter(options: FilterOptions): Uint8Array {
   const checks = [NO_OTHER_LISTENER, ...(confine ? CONFINING : [])];
   if (options.network === "off") {
     checks.push({ name: "socket", steps: [load(low(0)), jump("==", AF_UNIX, { yes: "allow", no: "refuse" })] });
+  }
+  if (options.network === "loopback") {
+    const families = [AF_UNIX, AF_INET, AF_INET6].map((family) => jump("==", family, { yes: "allow" }));
+    const routes = [jump("==", AF_NETLINK, { no: "refuse" }), load(low(2)), jump("==", NETLINK_ROUTE, { yes: "allow", no: "refuse" })];
+    checks.push({ name: "socket", steps: [load(low(0)), ...families, ...routes] });
   }
   const notified: SyscallName[] = [];
   if (options.notifyExec) notified.push("execve", "execveat");

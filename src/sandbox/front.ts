@@ -5,6 +5,7 @@
  * Guarantees: descriptors pass through (unshare closes none); the launcher's end is the front's end, with its status; when the front
  * is killed the launcher is, and with it (as process 1 of its namespace) all that it started.
  */
+import { bubblewrapFront } from "./front-bwrap.ts";
 import type { Machine } from "./machine.ts";
 import type { SandboxPlan } from "./plan.ts";
 import { seatbeltFront } from "./seatbelt.ts";
@@ -15,6 +16,7 @@ export function front(plan: SandboxPlan, machine: Machine): string[] {
   const { mount, pid, network } = plan.namespaces;
   const has = machine.namespaces;
   if (has === undefined || !(mount || pid || network)) return [];
+  if (has.tool === "bwrap") return bubblewrapFront(plan, has.path);
   return [
     has.path,
     // The user stays who they are; the capabilities are over the new namespaces alone, and restrict() drops them.

@@ -68,31 +68,49 @@ const ATTEMPTS = [
   { mount: true, network: false, pid: false },
 ] as const;
 
-/** @returns the first combination that works, or why none does */
+/** @returns the first combination that works, or why none does: unshare as far as it goes, else bubblewrap */
 async function probeNamespaces(): Promise<NamespaceTool | string> {
-  const path = findTool("unshare");
-  const nothing = findTool("true");
-  if (path === undefined || nothing === undefined) return "util-linux's unshare is not installed";
-  let reason = "";
-  for (const attempt of ATTEMPTS) {
-    const failure = await tryNamespaces(path, nothing, attempt);
-    if (failure === undefined) return { tool: "unshare", path, ...attempt };
-    reason ||= failure;
+  const nothing = findTool("true") ?? "true";
+  let reason = "neither util-linux's unshare nor bubblewrap is installed";
+  for (const [tool, argv] of [
+    ["unshare", unshareArgv],
+    ["bwrap", bubblewrapArgv],
+  ] as const) {
+    const path = findTool(tool);
+    if (path === undefined) continue;
+    const failures: string[] = [];
+    for (const attempt of ATTEMPTS) {
+      const failure = await failureOf([path, ...argv(attempt), nothing]);
+      if (failure === undefined) return { tool, path, ...attempt };
+      failures.push(failure);
+    }
+    reason = failures[0] ?? reason;
   }
   return reason;
 }
 
+type Wanted = (typeof ATTEMPTS)[number];
+
 /**
- * Does in a child what the launcher will do: makes the namespaces, and mounts in them (unshare itself separates the mount namespace,
- * and with --mount-proc mounts a new /proc, which containers with a masked one refuse).
- * @returns what went wrong, if anything did
+ * What the launcher will do: the namespaces, and mounting in them. unshare itself separates the mount namespace, and with --mount-proc
+ * mounts a new /proc, which containers with a masked one refuse.
  */
-function tryNamespaces(unshare: string, nothing: string, wanted: (typeof ATTEMPTS)[number]): Promise<string | undefined> {
-  const flags = ["--user", "--map-current-user", "--keep-caps", "--mount"];
-  if (wanted.network) flags.push("--net");
-  if (wanted.pid) flags.push("--ipc", "--pid", "--fork", "--kill-child", "--mount-proc");
+function unshareArgv(wanted: Wanted): string[] {
+  const network = wanted.network ? ["--net"] : [];
+  const pid = wanted.pid ? ["--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"] : [];
+  return ["--user", "--map-current-user", "--keep-caps", "--mount", ...network, ...pid, "--"];
+}
+
+function bubblewrapArgv(wanted: Wanted): string[] {
+  const network = wanted.network ? ["--unshare-net"] : [];
+  const pid = wanted.pid ? ["--unshare-ipc", "--unshare-pid", "--as-pid-1", "--proc", "/proc"] : [];
+  return ["--unshare-user", "--disable-userns", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", ...network, ...pid, "--"];
+}
+
+/** Runs it in a child. @returns what went wrong, if anything did */
+function failureOf([file = "", ...args]: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile(unshare, [...flags, "--", nothing], { cwd: "/", env: { LC_ALL: "C" }, timeout: 5000 }, (error, _, stderr) => {
+    execFile(file, args, { cwd: "/", env: { LC_ALL: "C" }, timeout: 5000 }, (error, _, stderr) => {
       resolve(error === null ? undefined : stderr.trim() || error.message);
     });
   });

@@ -19,22 +19,26 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { SandboxPlan } from "./plan.ts";
-import { processIsAlive } from "./process-alive.ts";
+import { processStart } from "./process-start.ts";
 
 interface Placeholder {
   readonly path: string;
   readonly folder: boolean;
 }
 
+/** One server may have several sandboxes, each with a list. */
+let lists = 0;
+
 export class Placeholders implements Disposable {
   readonly #lists: string;
   readonly #own: string;
   #held: Placeholder[] = [];
+  #closed = false;
 
   /** @param stateFolder the user's own folder for execgate's state; never in a writable root */
   constructor(stateFolder: string) {
     this.#lists = join(stateFolder, "placeholders");
-    this.#own = join(this.#lists, `${process.pid}.json`);
+    this.#own = join(this.#lists, `${process.pid}-${processStart(process.pid)}-${++lists}.json`);
   }
 
   /**
@@ -42,6 +46,7 @@ export class Placeholders implements Disposable {
    * more rights, cannot make either.
    */
   reserve(plan: SandboxPlan): void {
+    if (this.#closed) return; // nobody would remove them
     const others = this.#others();
     const wanted = plan.protections.filter((one) => one.how === "reserved");
     const shared = others.filter(({ path }) => plan.protections.some((one) => one.path === path));
@@ -54,6 +59,7 @@ export class Placeholders implements Disposable {
 
   /** Removes what no other server needs. */
   [Symbol.dispose](): void {
+    this.#closed = true;
     if (this.#held.length === 0) return;
     const others = new Set(this.#others().map(({ path }) => path));
     for (const placeholder of this.#held.toReversed()) if (!others.has(placeholder.path)) remove(placeholder);
@@ -72,11 +78,11 @@ export class Placeholders implements Disposable {
     const held: Placeholder[] = [];
     const left: Placeholder[] = [];
     for (const name of attempt(() => readdirSync(this.#lists)) ?? []) {
-      const pid = Number(/^(\d+)\.json$/.exec(name)?.[1] ?? Number.NaN);
-      if (Number.isNaN(pid) || pid === process.pid) continue;
+      const [, pid, started] = /^(\d+)-(\w+)-\d+\.json$/.exec(name) ?? [];
       const file = join(this.#lists, name);
+      if (pid === undefined || file === this.#own) continue;
       const list = attempt(() => JSON.parse(readFileSync(file, "utf8")) as Placeholder[]) ?? [];
-      if (processIsAlive(pid)) held.push(...list);
+      if (processStart(Number(pid)) === started) held.push(...list);
       else {
         left.push(...list);
         attempt(() => unlinkSync(file));

@@ -6,6 +6,7 @@
  * what Landlock knows nothing of (mode, owner, times, extended attributes) and protects paths inside a writable root, which Landlock
  * cannot express. Landlock covers what a read-only mount does not: writing to devices, signals and abstract sockets outside.
  */
+import { gitNotes } from "./git-notes.ts";
 import type { Machine } from "./machine.ts";
 import { isWithin, type Places } from "./places.ts";
 import { networkAllowed } from "./policy.ts";
@@ -22,6 +23,8 @@ export interface SandboxPlan {
   readonly namespaces: { readonly mount: boolean; readonly pid: boolean; readonly network: boolean; readonly user: boolean };
   /** Capabilities that root keeps, to work in folders that belong to others: see keptCapabilities. */
   readonly capabilities: "none" | "access" | "files";
+  /** Who mounts: the launcher itself, or bubblewrap in front of it. */
+  readonly mountsBy: "launcher" | "front";
   /** The namespaces that the server is in, so that the launcher can tell that it is not. */
   readonly outside: OutsideNamespaces | undefined;
   /** The Landlock ABI to use, 0 for none. */
@@ -64,6 +67,7 @@ export const OPEN: SandboxPlan = {
   network: "on",
   namespaces: { mount: false, pid: false, network: false, user: false },
   capabilities: "none",
+  mountsBy: "launcher",
   outside: undefined,
   landlock: 0,
   writable: [],
@@ -90,6 +94,7 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
       ...OPEN,
       network,
       capabilities,
+      mountsBy: has?.tool === "bwrap" ? "front" : "launcher",
       namespaces,
       outside: input.outside,
       lost: network === "filter" || network === "seatbelt" ? [LOST.loopback] : [],
@@ -110,18 +115,25 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
   const writable = [...new Set([...roots.workspaces, ...roots.scratch])];
   const capabilities = keptCapabilities(machine, mount, writable, places);
   const options = { protectGit: input.protectGit, extra: [...input.protect, ...input.own].map((path) => places.real(path) ?? path) };
+  const protections = protectedPaths(roots.workspaces, writable, options, places);
   return {
     files: "restricted",
     network,
     namespaces: { mount, pid: has?.pid ?? false, network: network === "namespace", user: has !== undefined && capabilities !== "files" },
     capabilities,
+    mountsBy: has?.tool === "bwrap" ? "front" : "launcher",
     outside: input.outside,
     landlock: machine.landlock,
     writable,
-    protections: protectedPaths(roots.workspaces, writable, options, places),
+    protections: has?.tool === "bwrap" ? protections.map((one) => withoutLink(one, places)) : protections,
     protectedBy: seatbelt ? "seatbelt" : mount ? "mounts" : "none",
     hiddenSockets: mount && !networkOn ? input.hostSockets.filter((path) => places.kind(path) === "socket") : [],
-    notes: roots.notes,
+    notes: [
+      ...roots.notes,
+      ...foreignFolders(machine, capabilities, writable, places),
+      ...gitNotes(roots.workspaces, writable, places),
+      ...(networkOn && mount ? [SOCKETS] : []),
+    ],
     lost: seatbelt
       ? [LOST.loopback]
       : lostPromises({ ...machine, namespaces: has }, { mount, networkOn, network, writes: writable.length > 0 }),
@@ -136,8 +148,21 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
 function keptCapabilities(machine: Machine, mount: boolean, writable: readonly string[], places: Places): SandboxPlan["capabilities"] {
   if (machine.uid !== 0 || writable.every((path) => places.owner(path) === 0)) return "none";
   if (!mount) return "access";
-  return machine.privileged ? "files" : "none";
+  return machine.privileged && machine.namespaces?.tool === "unshare" ? "files" : "none";
 }
+
+function foreignFolders(machine: Machine, kept: SandboxPlan["capabilities"], writable: readonly string[], places: Places): string[] {
+  if (machine.uid !== 0 || kept !== "none") return [];
+  const foreign = writable.filter((path) => places.owner(path) !== 0);
+  return foreign.map((path) => `${path} belongs to another user: inside, root has no right to write there that the others have not`);
+}
+
+/** Bubblewrap follows links: the link itself can only be watched; what it leads to is a protection of its own. */
+function withoutLink(protection: Protection, places: Places): Protection {
+  return places.kind(protection.path) === "link" ? { path: protection.path, how: "watched" } : protection;
+}
+
+const SOCKETS = "with the network on, commands can connect to sockets of the host, such as docker.sock or an ssh-agent's";
 
 const LOST = {
   loopback: "without a network namespace, programs inside cannot reach each other over the loopback interface either",
@@ -149,6 +174,7 @@ const LOST = {
   truncate: "before Landlock ABI 3, and without a mount namespace, files outside can be truncated",
   signals: "before Landlock ABI 6, and without a process namespace, the user's other processes can be signalled",
   abstract: "before Landlock ABI 6, and without a network namespace, abstract sockets of the host can be connected to",
+  links: "with bubblewrap, a link at a protected path can be replaced while a command runs",
   devices: "without Landlock, devices that the user may open can be written to",
 } as const;
 
@@ -159,6 +185,7 @@ function lostPromises(
   const lost: string[] = [];
   if (plan.network === "filter") lost.push(LOST.loopback);
   if (!plan.mount && plan.writes) lost.push(LOST.protectedPaths);
+  if (plan.mount && plan.writes && namespaces?.tool === "bwrap") lost.push(LOST.links);
   if (!plan.mount) lost.push(LOST.metadata, LOST.terminals);
   if (!plan.mount && landlock < 3) lost.push(LOST.truncate);
   if (landlock === 0) lost.push(LOST.devices);
@@ -166,6 +193,11 @@ function lostPromises(
   if (!plan.networkOn && landlock < 9) lost.push(plan.mount ? LOST.newSockets : LOST.sockets);
   if (plan.network !== "namespace" && landlock < 6) lost.push(LOST.abstract);
   return lost;
+}
+
+/** What the seccomp filter has to do about sockets. */
+export function filterNetwork(plan: SandboxPlan): "on" | "loopback" | "off" {
+  return plan.network === "namespace" ? "loopback" : plan.network === "on" ? "on" : "off";
 }
 
 /** The root that makes a path writable inside, if one does: the gate escalates no program that such a root covers. */

@@ -12,6 +12,7 @@
  * empty one), or in git's own folder a file that means nothing when empty. Everything else is watched: see watch.ts.
  */
 import { dirname, join, resolve } from "node:path";
+import { gitConfigPaths } from "./git-config.ts";
 import { depth, isWithin, type Places } from "./places.ts";
 
 export type Protection =
@@ -34,8 +35,8 @@ export interface ProtectionOptions {
   readonly extra: readonly string[];
 }
 
-/** Deeper or wider than any real repository; a hostile one must not make planning slow. */
-const MAX_SUBMODULES = 200;
+/** More submodules or linked worktrees than any real repository has; a hostile one must not make planning slow. */
+const MAX_NESTED = 300;
 
 /**
  * @param workspaces the roots that are searched, resolved
@@ -79,7 +80,7 @@ function covered(protection: Protection, found: ReadonlyMap<string, Protection>,
 class Search {
   readonly #places: Places;
   readonly #add: (protection: Protection) => void;
-  #submodules = 0;
+  #folders = 0;
 
   constructor(places: Places, add: (protection: Protection) => void) {
     this.#places = places;
@@ -138,12 +139,14 @@ class Search {
   }
 
   #gitFolder(git: string, whole: boolean): void {
-    if (whole) {
+    if (whole || ++this.#folders > MAX_NESTED) {
       this.path(git, "watch");
       return;
     }
     this.#add({ path: git, how: "pinned" });
     this.path(join(git, "config"), "watch");
+    const config = gitConfigPaths(this.#places.text(join(git, "config")) ?? "");
+    for (const include of config.includes) if (!include.startsWith("~")) this.path(resolve(git, include), "watch");
     this.path(join(git, "hooks"), "folder");
     // Read only where extensions.worktreeConfig is set, and then an empty one says nothing.
     this.path(join(git, "config.worktree"), "file");
@@ -151,9 +154,17 @@ class Search {
     // git fails on an empty commondir ("failed to read"), so these can only be watched.
     this.path(join(git, "commondir"), "watch");
     this.path(join(git, "gitdir"), "watch");
-    for (const name of this.#places.list(join(git, "worktrees")).slice(0, MAX_SUBMODULES))
-      this.#linkedWorktree(join(git, "worktrees", name));
-    this.#submodulesIn(join(git, "modules"), 0);
+    this.#each(join(git, "worktrees"), this.#places.list(join(git, "worktrees")), (name) =>
+      this.#linkedWorktree(join(git, "worktrees", name)),
+    );
+    const modules = this.#submodules(join(git, "modules"));
+    this.#each(join(git, "modules"), modules, (path) => this.#gitFolder(path, false));
+  }
+
+  /** Where there are more than anyone has, the folder around them is read-only as a whole. */
+  #each(folder: string, inside: readonly string[], protect: (one: string) => void): void {
+    if (inside.length > MAX_NESTED) this.path(folder, "watch");
+    else for (const one of inside) protect(one);
   }
 
   #linkedWorktree(folder: string): void {
@@ -161,17 +172,19 @@ class Search {
     this.path(join(folder, "config.worktree"), "file");
   }
 
-  /** A submodule's name may have slashes, and it may have submodules itself. */
-  #submodulesIn(folder: string, level: number): void {
-    if (level > 8) return;
-    for (const name of this.#places.list(folder)) {
-      const path = join(folder, name);
-      if (this.#places.kind(path) !== "folder" || this.#submodules >= MAX_SUBMODULES) continue;
-      if (!this.#isGitFolder(path)) this.#submodulesIn(path, level + 1);
-      else {
-        this.#submodules++;
-        this.#gitFolder(path, false);
+  /** Git's folders of submodules. A submodule's name may have slashes; those of its own submodules are in its own folder. */
+  #submodules(folder: string): string[] {
+    const found: string[] = [];
+    const waiting = [folder];
+    for (let next = waiting.pop(), looked = 0; next !== undefined; next = waiting.pop()) {
+      const names = ++looked > MAX_NESTED ? [] : this.#places.list(next);
+      for (const name of names.slice(0, MAX_NESTED + 1)) {
+        const path = join(next, name);
+        if (this.#places.kind(path) !== "folder") continue;
+        (this.#isGitFolder(path) ? found : waiting).push(path);
       }
+      if (looked > MAX_NESTED || names.length > MAX_NESTED) return new Array<string>(MAX_NESTED + 1).fill(folder);
     }
+    return found;
   }
 }

@@ -7,7 +7,7 @@
  *
  * The order matters: mounting needs capabilities, no_new_privs must precede Landlock, and Landlock forbids mounting.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { CAP, dropCapabilities, setNoNewPrivileges } from "../../ffi/capabilities.ts";
 import { bringUpLoopback } from "../../ffi/network-interface.ts";
 import { setDumpable } from "../../ffi/process.ts";
@@ -27,9 +27,10 @@ export function restrict(plan: SandboxPlan): void {
   if (process.platform === "darwin") return; // the profile has been in force since before this program started (seatbelt.ts)
   step("enter the namespaces", () => verifyNamespaces(plan));
   process.chdir("/"); // what this process stands in is the tree as it was before the mounts
-  if (plan.namespaces.user) step("forbid further user namespaces", forbidUserNamespaces);
-  if (plan.namespaces.network) step("bring up the loopback interface", bringUpLoopback);
-  if (plan.namespaces.mount) step("make the file tree read-only", () => restrictMounts(plan));
+  const ownMounts = plan.mountsBy === "launcher";
+  if (plan.namespaces.user && ownMounts) step("forbid further user namespaces", forbidUserNamespaces);
+  if (plan.namespaces.network && ownMounts) step("bring up the loopback interface", bringUpLoopback);
+  if (plan.namespaces.mount) step("make the file tree read-only", () => (ownMounts ? restrictMounts(plan) : verifyReadOnly()));
   step("drop capabilities", () => dropCapabilities(KEPT[plan.capabilities]));
   step("give up gaining privileges", setNoNewPrivileges);
   if (plan.landlock > 0) step("apply Landlock", () => restrictFiles(plan));
@@ -58,6 +59,15 @@ function verifyNamespaces(plan: SandboxPlan): void {
     if (here === undefined || plan.outside === undefined) throw new Error("it cannot be seen which namespaces this process is in");
     if (here[namespace] === plan.outside[namespace]) throw new Error(`this process is in the same ${namespace} namespace as the server`);
   }
+}
+
+/** Bubblewrap should have done it. Field 5 is where, field 6 the options of the mount (man proc_pid_mountinfo). */
+function verifyReadOnly(): void {
+  const roots = readFileSync("/proc/self/mountinfo", "latin1")
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([, , , , where]) => where === "/");
+  if (!roots.at(-1)?.[5]?.split(",").includes("ro")) throw new Error("what stands in front has left it writable");
 }
 
 /**

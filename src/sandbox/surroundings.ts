@@ -31,6 +31,6 @@ export function planInput(
     tmpdir: env["TMPDIR"],
     ...protecting,
     outside: machine.os === "linux" ? currentNamespaces() : undefined,
-    hostSockets: networkAllowed(state.policy) ? [] : hostSockets(realPlaces),
+    hostSockets: networkAllowed(state.policy) ? [] : hostSockets(realPlaces, env),
   };
 }

@@ -11,8 +11,9 @@
  *   deleted: the user may have made it.
  * - `changes()` at any time: the gate escalates no program that trusts a path that changed, unless the user is asked.
  */
-import { lstatSync, readFileSync, renameSync } from "node:fs";
+import { lstatSync, renameSync } from "node:fs";
 import { basename } from "node:path";
+import { smallText } from "./places.ts";
 import type { SandboxPlan } from "./plan.ts";
 import type { Protection } from "./protected.ts";
 
@@ -33,7 +34,6 @@ interface Seen {
 
 /** Names in git's folder that only a linked worktree's folder has: nothing harmless makes them appear. */
 const NEVER_MADE_BY_GIT = new Set(["commondir", "gitdir"]);
-const MAX_TEXT = 65536;
 
 export class ProtectionWatch {
   readonly #protections: readonly Exclude<Protection, { how: "pinned" }>[];
@@ -108,7 +108,7 @@ function look(path: string): Seen {
   try {
     const stat = lstatSync(path, { bigint: true });
     if (!stat.isFile()) return { identity, version: undefined, text: undefined };
-    const text = stat.size <= MAX_TEXT ? readFileSync(path, "latin1") : undefined;
+    const text = smallText(path, "latin1");
     return { identity, version: text ?? `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`, text };
   } catch {
     return { identity, version: "unreadable", text: undefined };

@@ -10,7 +10,7 @@ import { front } from "../sandbox/front.ts";
 import { SandboxGuard } from "../sandbox/guard.ts";
 import type { Machine } from "../sandbox/machine.ts";
 import { type Places, realPlaces } from "../sandbox/places.ts";
-import type { PlanInput, SandboxPlan } from "../sandbox/plan.ts";
+import { filterNetwork, type PlanInput, type SandboxPlan } from "../sandbox/plan.ts";
 import { networkAllowed } from "../sandbox/policy.ts";
 import type { Change } from "../sandbox/watch.ts";
 import { printable } from "../text/printable.ts";
@@ -118,5 +118,5 @@ const NOTE_LENGTH = 500;
 function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";
   if (os !== "linux" || !(confine || notifyExec)) return undefined;
-  return { notifyExec, confine, network: plan.network === "filter" ? "off" : "on" };
+  return { notifyExec, confine, network: filterNetwork(plan) };
 }

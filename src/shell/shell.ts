@@ -4,8 +4,10 @@
  * The call ends when Bash ends, by its time limit, or by its signal; then whatever still runs of it is killed, inside and outside the
  * sandbox, and what the output pipe still holds is read. Calls share nothing but launchers that wait.
  */
+
 import type { Fd } from "../../ffi/fd.ts";
 import { type Exit, exitStatus } from "../../ffi/process.ts";
+import type { AuditTrail } from "../audit/trail.ts";
 import type { Decider } from "../gate/decision.ts";
 import { Gate } from "../gate/gate.ts";
 import type { Interceptor } from "../intercept/interceptor.ts";
@@ -34,6 +36,8 @@ export interface ShellOptions {
   readonly decider: Decider;
   /** Launchers without a sandbox, for escalated children. */
   readonly outside: LauncherPool;
+  /** Where what the call executes is written down. */
+  readonly audit?: AuditTrail | undefined;
   /** The environment that Bash starts with. */
   readonly env: Readonly<Record<string, string>>;
   /** What every result says, as that interception is not the one asked for. */
@@ -83,12 +87,19 @@ export class Shell {
     });
     const stay = await enclosure.begin();
     using deadline = new Deadline(call.timeoutMs);
-    const gate = new Gate(this.#options.decider, this.#options.outside, { enclosure, pauseClock: () => deadline.pause() });
+    const { decider, outside, interceptor } = this.#options;
+    const { command, workdir } = call;
+    const audit = this.#options.audit?.begin({ command, workdir, sandbox: enclosure.summary, interceptor: interceptor.name });
+    const gate = new Gate(decider, outside, { enclosure, pauseClock: () => deadline.pause() }, audit);
     const ending = AbortSignal.any(signal === undefined ? [deadline.expired] : [deadline.expired, signal]);
     let left: readonly string[] = [];
     let ended: Ended;
     try {
       ended = await this.#runBash(call, stay.lease, gate, window, ending);
+      audit?.close({ exit_code: exitStatus(ended.exit), timed_out: deadline.expired.aborted });
+    } catch (error) {
+      audit?.close({ error: error instanceof Error ? error.message : String(error) });
+      throw error;
     } finally {
       left = stay.end();
     }

@@ -1,8 +1,15 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { BINARY } from "../support/binary.ts";
+import { HOME } from "../support/home.ts";
+
+const CACHE = mkdtempSync(join(tmpdir(), "execgate-cache-"));
 
 function execgate(args: string[], input = "") {
-  const { stdout, stderr, exitCode } = Bun.spawnSync([BINARY, ...args], { stdin: Buffer.from(input) });
+  const env = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, XDG_CACHE_HOME: CACHE };
+  const { stdout, stderr, exitCode } = Bun.spawnSync([BINARY, ...args], { stdin: Buffer.from(input), env });
   return { out: stdout.toString(), err: stderr.toString(), status: exitCode };
 }
 const FULL = ["--sandbox", "danger-full-access"];

@@ -24,6 +24,7 @@ const PLACES: Places = {
   owner: () => 1000,
   real: (path) => path,
   list: () => [],
+  entries: () => [],
   text: () => undefined,
 };
 

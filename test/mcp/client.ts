@@ -9,6 +9,7 @@ import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js";
 import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/cfworker-provider.js";
 import type { ShellResult } from "../../src/shell/result.ts";
 import { BINARY } from "../support/binary.ts";
+import { HOME } from "../support/home.ts";
 
 const CACHE = mkdtempSync(join(tmpdir(), "execgate-cache-"));
 
@@ -34,7 +35,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Connected> 
     command: BINARY,
     args: [...(options.args ?? ["--sandbox", "danger-full-access"])],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent", XDG_CACHE_HOME: CACHE, ...options.env },
+    env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, XDG_CACHE_HOME: CACHE, ...options.env },
     stderr: "pipe",
   });
   let stderr = "";

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BINARY } from "../support/binary.ts";
+import { HOME } from "../support/home.ts";
 import { connect } from "./client.ts";
 
 const fifo = () => join(mkdtempSync(join(tmpdir(), "execgate-")), "f");
@@ -131,7 +132,8 @@ test("UTF-8 is decoded across reads and bad bytes are replaced", async () => {
 });
 
 test("the server ends by itself when stdin ends, and kills what runs", async () => {
-  const server = Bun.spawn([BINARY, "--sandbox", "danger-full-access"], { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  const env = { PATH: "/usr/bin:/bin", HOME };
+  const server = Bun.spawn([BINARY, "--sandbox", "danger-full-access"], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
   const path = join(mkdtempSync(join(tmpdir(), "execgate-")), "pid");
   const send = (message: object) => server.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
   send({

@@ -44,15 +44,23 @@ const LAUNCH = new URL("../fixtures/launch.ts", import.meta.url).pathname;
 
 const found = await machine();
 const bare: Machine = { ...found, namespaces: undefined, namespacesMissing: "switched off by the test" };
+/** Where the machine has it; it stands in where unshare is not allowed to do what it takes. */
+const { bubblewrap } = found;
+const wrapped: Machine = {
+  ...found,
+  namespaces: bubblewrap === undefined ? undefined : { tool: "bwrap", path: bubblewrap, mount: true, network: true, pid: true },
+};
 const uid = process.getuid?.() ?? -1;
 const uids = uid === 0 && ordinaryUserCanRun() ? [0, ORDINARY_UID] : [uid];
 
 /** Every user and means that this machine has. */
 export const settings: readonly Setting[] = uids.flatMap((user) => [
   ...(found.namespaces === undefined ? [] : [{ name: `${userName(user)}, namespaces`, uid: user, machine: as(found, user) }]),
+  ...(bubblewrap === undefined ? [] : [{ name: `${userName(user)}, bubblewrap`, uid: user, machine: as(wrapped, user) }]),
   ...(found.landlock === 0 ? [] : [{ name: `${userName(user)}, Landlock alone`, uid: user, machine: as(bare, user) }]),
 ]);
 if (found.namespaces === undefined) process.stderr.write(`not tried with namespaces: ${found.namespacesMissing}\n`);
+if (bubblewrap === undefined) process.stderr.write("not tried with bubblewrap: it is not installed\n");
 if (found.landlock === 0) process.stderr.write("not tried with Landlock alone: this kernel has none\n");
 
 function userName(user: number): string {
@@ -75,6 +83,8 @@ export class Stage implements Disposable {
   readonly top: string;
   readonly workspace: string;
   readonly outside: string;
+  /** HOME: the user's own, and empty. */
+  readonly home: string;
 
   constructor(setting: Setting) {
     this.#setting = setting;
@@ -82,6 +92,7 @@ export class Stage implements Disposable {
     chmodSync(this.top, 0o755);
     this.workspace = this.folder("workspace");
     this.outside = this.folder("outside");
+    this.home = this.folder("home");
   }
 
   folder(name: string): string {
@@ -125,9 +136,11 @@ export class Stage implements Disposable {
 
   /** Which of several attempts succeed inside, each in a subshell of its own. */
   worked(attempts: readonly string[], plan: SandboxPlan = this.plan()): string[] {
-    const { out, err, status } = this.inside(attempts.map((one, i) => `( ${one}\n) >/dev/null 2>&1 && echo ${i}`).join("\n"), plan);
-    if (status === 125) throw new Error(err);
-    return out.split("\n").flatMap((line) => (line === "" ? [] : [attempts[Number(line)] ?? line]));
+    const script = attempts.map((one, i) => `( ${one}\n) >/dev/null 2>&1 && echo ${i}`).join("\n");
+    const { out, err, status } = this.inside(`${script}\necho end`, plan);
+    const lines = out.trimEnd().split("\n");
+    if (lines.pop() !== "end") throw new Error(`the attempts were not made (status ${status}): ${err}`);
+    return lines.map((line) => attempts[Number(line)] ?? line);
   }
 
   /** The same script without a sandbox, by the same user: the positive control. */
@@ -139,7 +152,7 @@ export class Stage implements Disposable {
     const words = this.#setting.uid === uid ? argv : ["setpriv", ...asUser(this.#setting.uid), ...argv];
     const env = {
       PATH: "/usr/local/bin:/usr/bin:/bin",
-      HOME: "/nonexistent",
+      HOME: this.home,
       BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0",
       OUT: this.outside,
       WS: this.workspace,

@@ -31,13 +31,15 @@ describe.each([...settings])("$name", (setting) => {
     server.close();
   });
 
-  test.skipIf(!python || !namespaces)("nothing but the loopback interface is there: UDP, raw, packet, netlink changes", () => {
+  test.skipIf(!python)("nothing but the loopback interface is there: UDP, raw, packet, netlink changes, vsock", () => {
     using stage = new Stage(setting);
     const worked = stage.worked([
       `python3 -c 'import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b"x", ("192.0.2.1", 53))'`,
       `python3 -c 'import socket; s=socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.sendto(b"x", ("2001:db8::1", 53))'`,
       `python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)'`,
       `python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3)'`,
+      `python3 -c 'import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)'`,
+      `python3 -c 'import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)'`,
       "ip link add dummy0 type dummy || ip addr add 10.0.0.1/8 dev lo",
     ]);
     expect(worked).toEqual([]);
@@ -50,7 +52,7 @@ describe.each([...settings])("$name", (setting) => {
     stage.unsandboxed(`chmod 777 ${path}`);
     const connect = `python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("${path}")'`;
     const inside = `python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind("s"); s.listen(); socket.socket(socket.AF_UNIX).connect("s")'`;
-    const sockets = hostSockets(realPlaces);
+    const sockets = hostSockets(realPlaces, {});
     expect(sockets).toContain(path);
     expect(stage.worked([connect, inside], stage.plan(WORKSPACE_WRITE, { hostSockets: sockets }))).toEqual([inside]);
     expect(stage.worked([connect], stage.plan({ ...WORKSPACE_WRITE, network_access: true }, { hostSockets: sockets }))).toEqual(

@@ -8,6 +8,7 @@ const PLAN: SandboxPlan = {
   network: "seatbelt",
   namespaces: { mount: false, pid: false, network: false, user: false },
   capabilities: "none",
+  mountsBy: "launcher",
   outside: undefined,
   landlock: 0,
   writable: ['/Users/me/we "ird', "/private/tmp"],

@@ -9,6 +9,7 @@ const has = {
   gcc: hasProgram("/usr/bin/gcc"),
   node: hasProgram("/usr/bin/node"),
   python: hasProgram("/usr/bin/python3"),
+  npm: hasProgram("/usr/bin/npm"),
 };
 const LIMIT = 60_000;
 
@@ -33,6 +34,20 @@ describe.each([...settings])("$name", (setting) => {
       );
       expect(outside.status).toBe(0);
       expect(inside).toEqual(outside);
+    },
+    LIMIT,
+  );
+
+  test.skipIf(!has.npm)(
+    "npm ci from a cache that can only be read",
+    () => {
+      using stage = new Stage(setting);
+      const cache = join(stage.outside, "cache");
+      const manifest = `echo '{"name":"x","version":"1.0.0","dependencies":{"dep":"file:dep-1.0.0.tgz"}}' > package.json`;
+      const npm = `npm --cache ${cache} --offline --no-audit --no-fund --no-update-notifier`;
+      const pack = `mkdir dep && echo '{"name":"dep","version":"1.0.0"}' > dep/package.json && (cd dep && ${npm} pack -s > /dev/null) && mv dep/*.tgz . && rm -r dep`;
+      expect(stage.unsandboxed(`${pack} && ${manifest} && ${npm} install -s && rm -r node_modules`).status).toBe(0);
+      expect(stage.inside(`${npm} ci 2>&1 | tail -1; cat node_modules/dep/package.json`).out).toMatch(/added 1 package.*\n\{"name":"dep"/);
     },
     LIMIT,
   );

@@ -134,7 +134,7 @@ describe.skipIf(bash === "")("which wrapper", () => {
     ["an empty one", { EXEC_WRAPPER: "", BASH_EXEC_WRAPPER: "" }, 0],
     ["the older name alone", { BASH_EXEC_WRAPPER: wrapper }, 1],
     ["the older name where the newer is empty", { EXEC_WRAPPER: "", BASH_EXEC_WRAPPER: wrapper }, 1],
-    ["the newer name before the older", { EXEC_WRAPPER: wrapper, BASH_EXEC_WRAPPER: "/nonexistent" }, 1],
+    ["the newer name before the older", { EXEC_WRAPPER: wrapper, BASH_EXEC_WRAPPER: "/nonexistent/wrapper" }, 1],
   ];
   test.each(cases)("%s", (_name, env, calls) => {
     expect(sh("/usr/bin/printf x; true", env)).toEqual({ code: 0, out: "x", err: "" });
@@ -165,7 +165,7 @@ describe.skipIf(bash === "")("a wrapper that cannot be started: nothing runs", (
 
   test("with execfail the shell goes on, still hooked", () => {
     const { out } = sh("shopt -s execfail; exec /usr/bin/printf ran; echo $?; /usr/bin/printf ran; echo $?", {
-      EXEC_WRAPPER: "/nonexistent",
+      EXEC_WRAPPER: "/nonexistent/wrapper",
     });
     expect(out).toBe("127\n127\n");
   });

@@ -1,4 +1,5 @@
 /** Shells with a decider of the test's own, on either interceptor, with or without a sandbox. */
+
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,8 +17,9 @@ import { selfCommand } from "../../src/self.ts";
 import { Enclosure } from "../../src/shell/enclosure.ts";
 import { Shell, type ShellCall } from "../../src/shell/shell.ts";
 import { BINARY } from "./binary.ts";
+import { HOME } from "./home.ts";
 
-export const ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent", LANG: "C.UTF-8" };
+export const ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, LANG: "C.UTF-8" };
 
 const built = await buildBash();
 export const BASH = "unavailable" in built ? await findBash(undefined) : built.path;

@@ -89,7 +89,13 @@ export class Supervised implements Disposable {
     const hello = receiveMessage(ours.fd, buffer);
     if (hello === "again" || hello.fds[0] === undefined) throw new Error("the test launcher did not start");
     const { killable } = JSON.parse(Buffer.from(buffer.subarray(0, hello.count)).toString());
-    return new Supervised(launcher, ours, hello.fds[0], killable, options);
+    try {
+      return new Supervised(launcher, ours, hello.fds[0], killable, options);
+    } catch (error) {
+      ours.close();
+      kill(launcher, 9);
+      throw error;
+    }
   }
 
   configure(options: Options): void {

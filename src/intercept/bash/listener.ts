@@ -14,6 +14,7 @@ import { poller } from "../../../ffi/poller.ts";
 import { MAX_FDS, receiveMessage } from "../../../ffi/socket.ts";
 import { callerFolder } from "../../gate/caller.ts";
 import type { Escalation, Gate } from "../../gate/gate.ts";
+import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { log } from "../../log.ts";
 import type { Message } from "../../wire/blocking-channel.ts";
@@ -109,7 +110,11 @@ class EscalateSession {
 
   async #serve(claim: EscalateRequest): Promise<void> {
     const request = this.#verified(claim);
-    if (typeof request === "string") return this.#answer({ kind: "deny", reason: request });
+    if (typeof request === "string") {
+      const { file, argv, workdir: cwd } = claim;
+      this.#gate.noteSettled({ file, argv, cwd, pid: this.#pid ?? 0, at: Date.now(), decision: "deny", reason: request });
+      return this.#answer({ kind: "deny", reason: request });
+    }
     using next = new Next(this.#channel, this.#signal);
     const decision = await this.#gate.decide(request, next.gone);
     if (decision.kind !== "escalate") {
@@ -131,7 +136,8 @@ class EscalateSession {
       return String(error);
     }
     if (cwd !== claim.workdir) return "the request names another working directory than the process has";
-    return { file: resolve(cwd, file), argv, cwd, env, pid: this.#pid };
+    const parent = this.#gate.audited ? parentOf(this.#pid) : undefined;
+    return { file: resolve(cwd, file), argv, cwd, env, pid: this.#pid, parent };
   }
 
   /** Without SO_PEERCRED (macOS) the claim is all there is. */

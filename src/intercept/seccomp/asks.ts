@@ -56,6 +56,12 @@ export class Asks {
     return this.#asks.values().find((ask) => ask.session === session && ask.tid === tid);
   }
 
+  countOf(session: number): number {
+    let count = 0;
+    for (const ask of this.#asks.values()) if (ask.session === session) count++;
+    return count;
+  }
+
   remove(ask: Ask): void {
     if (!this.#asks.delete(ask.number)) return;
     ask.pidfd.close();

@@ -10,6 +10,8 @@ import { descriptorOf } from "../../../ffi/pidfd.ts";
 import { signalPidfd } from "../../../ffi/process.ts";
 
 const O_CLOEXEC = 0o2000000;
+/** A program's usual limit is 1024, and SCM_MAX_FD 253: what one message to a launcher can carry, less its folder. */
+const MOST_DESCRIPTORS = 250;
 
 export class Caller implements Disposable {
   readonly tid: number;
@@ -26,7 +28,7 @@ export class Caller implements Disposable {
 
   /**
    * Duplicates of every descriptor that the program would have inherited, each with its number there.
-   * @throws SystemError (out of descriptors); Error where the caller is gone
+   * @throws SystemError (out of descriptors); Error where there are too many, or the caller is gone
    */
   descriptors(): { readonly from: OwnedFd; readonly to: number }[] {
     const out: { from: OwnedFd; to: number }[] = [];
@@ -36,6 +38,7 @@ export class Caller implements Disposable {
         if (flags === undefined || (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0) continue;
         const from = descriptorOf(this.#pidfd.fd, Number(name));
         if (from !== undefined) out.push({ from, to: Number(name) });
+        if (out.length > MOST_DESCRIPTORS) throw new Error(`the caller passes on more than ${MOST_DESCRIPTORS} open files`);
       }
       this.#mustLive();
       return out;

@@ -15,6 +15,8 @@ export type Decision =
   | { readonly kind: "deny"; readonly reason: string; readonly rule: string };
 
 export interface Decider {
+  /** Everything runs: nothing need be known of an exec. */
+  readonly trivial: boolean;
   decide(request: ExecRequest): Decision;
 }
 
@@ -22,8 +24,9 @@ const RUN: Decision = { kind: "run" };
 
 export function makeDecider(rules: PlainRules): Decider {
   const policy = new Policy(RuleSet.of(rules), []);
-  if (policy.rules.size === 0) return { decide: () => RUN };
+  if (policy.rules.size === 0) return { trivial: true, decide: () => RUN };
   return {
+    trivial: false,
     decide(request) {
       const match = strictest(policy.matches(request, request.resolved ?? request.file));
       if (match === undefined) return RUN;

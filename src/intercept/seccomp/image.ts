@@ -9,7 +9,7 @@ import { decodeBytes } from "../../../ffi/bytes.ts";
 import { ERRNO } from "../../../ffi/errors.ts";
 import { type Fd, readInto } from "../../../ffi/fd.ts";
 import { openForReading } from "../../../ffi/open-path.ts";
-import { type FileId, find, pathOf, type Who } from "./place.ts";
+import { type FileId, type Folder, find, type Place, type Who } from "./place.ts";
 
 export interface Interpreter {
   readonly file: string;
@@ -40,37 +40,38 @@ export function cannotRun({ mode }: BigIntStats): number | undefined {
 }
 
 /**
- * @param place the file (O_PATH), and which one it is
+ * @param root the process's root
+ * @param place the file, and which one it is
  * @param name what the kernel calls it when it passes it to an interpreter
- * @param cwd magic path of the folder that relative interpreters start from
+ * @param cwd the folder that relative interpreters start from
  * @returns the image, or the errno with which the kernel will refuse a script
  */
 export function imageOf(
   who: Who,
-  place: Fd,
+  root: Fd,
+  place: Place,
   file: FileId,
   name: string,
   argv: readonly string[],
-  cwd: string,
-  cwdPath: string | undefined,
+  cwd: Folder,
 ): Image | number {
   const interpreters: Interpreter[] = [];
   let id = file;
-  let line = shebang(place);
+  let line = shebang(place.fd);
   let args = argv.length === 0 ? [""] : argv; // Linux 5.18: argv is never empty
   let called = name;
   while (line !== undefined) {
     if (interpreters.length === DEEPEST) return ERRNO.ELOOP;
     args = [line.interpreter, ...(line.argument === undefined ? [] : [line.argument]), called, ...args.slice(1)];
     called = line.interpreter;
-    const found = find(who, line.interpreter, cwd, cwdPath);
+    const found = find(who, root, line.interpreter, cwd);
     if (typeof found === "number") return found;
     using next = found;
     const stat = fstatSync(next.fd, { bigint: true });
     const refused = cannotRun(stat);
     if (refused !== undefined) return refused;
-    const named = called.startsWith("/") || cwdPath === undefined ? called : `${cwdPath}/${called}`;
-    interpreters.push({ file: named, resolved: pathOf(next.fd), argv: args });
+    const named = called.startsWith("/") || cwd.path === undefined ? called : `${cwd.path}/${called}`;
+    interpreters.push({ file: named, resolved: next.path, argv: args });
     id = stat;
     line = shebang(next.fd);
   }

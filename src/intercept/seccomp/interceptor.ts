@@ -85,6 +85,11 @@ class LauncherSupervision implements Supervision {
     this.#attachment?.configure(config);
   }
 
+  /** Resolves once the call has been told of every exec so far. */
+  async flush(): Promise<void> {
+    await this.#attachment?.flush();
+  }
+
   serve(gate: Gate): Interception {
     const call = new SeccompInterception(gate, this, () => {
       if (this.#call === call) this.#call = undefined;
@@ -104,13 +109,13 @@ class SeccompInterception implements Interception {
   readonly env = {};
   readonly fds = [];
   readonly #gate: Gate;
-  readonly #supervision: Supervision;
+  readonly #supervision: LauncherSupervision;
   readonly #onEnd: () => void;
   readonly #closing = new AbortController();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #failed = Promise.withResolvers<Error>();
 
-  constructor(gate: Gate, supervision: Supervision, onEnd: () => void) {
+  constructor(gate: Gate, supervision: LauncherSupervision, onEnd: () => void) {
     this.#gate = gate;
     this.#supervision = supervision;
     this.#onEnd = onEnd;
@@ -131,7 +136,7 @@ class SeccompInterception implements Interception {
   started(): void {}
 
   note(notes: readonly Note[]): void {
-    for (const note of notes) this.#gate.noteSettled(note, note.decision === "deny" || note.decision === "killed");
+    for (const note of notes) this.#gate.noteSettled(note);
   }
 
   decide(request: ExecRequest, caller: Caller, signal: AbortSignal): Promise<Outcome> {
@@ -166,6 +171,7 @@ class SeccompInterception implements Interception {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the shell call has ended"));
     await Promise.allSettled(this.#pending);
+    await this.#supervision.flush(); // the next call of the launcher must not be told of this one's execs
     this.#onEnd();
   }
 }

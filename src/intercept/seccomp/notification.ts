@@ -7,15 +7,16 @@
 import { fstatSync, readFileSync } from "node:fs";
 import { decodeBytes } from "../../../ffi/bytes.ts";
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
-import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
+import type { Fd } from "../../../ffi/fd.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
 import { isLeader } from "../../../ffi/pidfd.ts";
 import { RemoteMemory } from "../../../ffi/remote-memory.ts";
 import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
+import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { type Arch, syscallNumber } from "../../sandbox/syscalls.ts";
 import { cannotRun, type Image, imageOf } from "./image.ts";
-import { find, linkText, pathOf } from "./place.ts";
+import { type Folder, find, linkText, Place } from "./place.ts";
 
 const ARCH: Arch = process.arch === "arm64" ? "arm64" : "x64";
 const EXECVE = syscallNumber("execve", ARCH);
@@ -49,15 +50,22 @@ export type Reading =
   | { readonly kind: "harmless" }
   | { readonly kind: "gone" };
 
-/** @param withImage also find out what the kernel will make of the file */
-export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, withImage: boolean): Reading {
+/** How much is to be found out. */
+export interface Scene {
+  /** Also find out what the kernel will make of the file. */
+  readonly withImage: boolean;
+  /** Also find out whose child the process is. */
+  readonly withParent: boolean;
+}
+
+export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, scene: Scene): Reading {
   const { tid } = notification;
   if (tid === 0) return { kind: "unreadable", why: "its process is not visible to the server", file: undefined, pid: 0 };
-  const reading = read(notification, withImage);
+  const reading = read(notification, scene);
   return ioctls.stillWaits(listener, notification.id) ? reading : { kind: "gone" };
 }
 
-function read({ tid, nr, args }: Notification, withImage: boolean): Reading {
+function read({ tid, nr, args }: Notification, scene: Scene): Reading {
   const at = nr === EXECVEAT;
   if (!at && nr !== EXECVE) return { kind: "unreadable", why: `system call ${nr} is not an exec`, file: undefined, pid: tid };
   const [dirfd, path, argv, envp, flags] = at
@@ -72,7 +80,7 @@ function read({ tid, nr, args }: Notification, withImage: boolean): Reading {
     named = decodeBytes(memory.cstring(RemoteMemory.address(path ?? 0n), PATH_MAX));
     if (named.length === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${named.slice(0, 64)}…`, pid };
     const strings = readVector(memory, argv ?? 0n);
-    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), withImage });
+    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), scene });
   } catch (error) {
     if (error instanceof RangeError) {
       return { kind: "fails", errno: named === undefined ? ERRNO.ENAMETOOLONG : ERRNO.E2BIG, file: named ?? "", pid };
@@ -103,39 +111,43 @@ interface Asked {
   readonly argv: readonly string[];
   readonly memory: RemoteMemory;
   readonly envp: number;
-  readonly withImage: boolean;
+  readonly scene: Scene;
 }
 
 function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
   const { tid, pid } = who;
   const { dirfd, path, flags, argv, memory, envp } = asked;
-  const cwdLink = `/proc/${tid}/cwd`;
-  const cwd = linkText(cwdLink);
-  if (cwd === undefined) return { kind: "unreadable", why: "its folder cannot be read", file: path, pid };
-  const folderLink = dirfd === AT_FDCWD ? cwdLink : `/proc/${tid}/fd/${dirfd}`;
-  const folder = dirfd === AT_FDCWD || path.startsWith("/") ? cwd : linkText(folderLink);
-  let place: OwnedFd | number;
-  if (path === "") {
-    place = (flags & AT_EMPTY_PATH) === 0 ? ERRNO.ENOENT : openPlace(folderLink, "follow");
-  } else {
-    place = find(who, path, folderLink, folder);
+  const cwd: Folder = { link: `/proc/${tid}/cwd`, path: linkText(`/proc/${tid}/cwd`) };
+  if (cwd.path === undefined) return { kind: "unreadable", why: "its folder cannot be read", file: path, pid };
+  const link = `/proc/${tid}/fd/${dirfd}`;
+  const folder: Folder = dirfd === AT_FDCWD || path.startsWith("/") ? cwd : { link, path: linkText(link) };
+  const rootPlace = openPlace(`/proc/${tid}/root`, "follow");
+  if (typeof rootPlace === "number") return { kind: "unreadable", why: "its root cannot be found", file: path, pid };
+  using root = rootPlace;
+  let place: Place | number;
+  if (path !== "") place = find(who, root.fd, path, folder);
+  else if ((flags & AT_EMPTY_PATH) === 0) place = ERRNO.ENOENT;
+  else {
+    const opened = openPlace(folder.link, "follow");
+    place = typeof opened === "number" ? opened : new Place(opened);
   }
   // What the kernel tells an interpreter (fs/exec.c, alloc_bprm), and what rules see of a nameless file.
   const byFd = dirfd !== AT_FDCWD && !path.startsWith("/");
   const name = byFd ? `/dev/fd/${dirfd}${path === "" ? "" : `/${path}`}` : path;
-  const file = path === "" ? name : path.startsWith("/") ? tidy(path) : tidy(`${folder ?? cwd}/${path}`);
+  const file = path === "" ? name : path.startsWith("/") ? tidy(path) : tidy(`${folder.path ?? cwd.path}/${path}`);
   if (typeof place === "number") return { kind: "fails", errno: place, file, pid };
   using found = place;
-  if ((flags & AT_SYMLINK_NOFOLLOW) !== 0 && path !== "" && isLink(who, folderLink, path)) {
+  if ((flags & AT_SYMLINK_NOFOLLOW) !== 0 && path !== "" && isLink(who, folder.link, path)) {
     return { kind: "fails", errno: ERRNO.ELOOP, file, pid };
   }
   const stat = fstatSync(found.fd, { bigint: true });
   const refused = cannotRun(stat);
   if (refused !== undefined) return { kind: "fails", errno: refused, file, pid };
-  const image = asked.withImage ? imageOf(who, found.fd, stat, name, argv, cwdLink, cwd) : undefined;
+  const image = asked.scene.withImage ? imageOf(who, root.fd, found, stat, name, argv, cwd) : undefined;
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
-  const request: ExecRequest = { file, argv, cwd, env: [], pid, resolved: pathOf(found.fd), ...(tid !== pid && { tid }) };
-  return { kind: "exec", request, image, memory, envp };
+  const request: ExecRequest = { file, argv, cwd: cwd.path, env: [], pid, resolved: found.path, ...(tid !== pid && { tid }) };
+  const parent = asked.scene.withParent ? parentOf(tid) : undefined;
+  return { kind: "exec", request: parent === undefined ? request : { ...request, parent }, image, memory, envp };
 }
 
 /** Without the slashes and dots that mean nothing. `..` stays: what it means depends on links. */

@@ -24,34 +24,66 @@ export function linkText(path: string): string | undefined {
   }
 }
 
-/** The path behind a descriptor of ours, in the file's own mount namespace. */
-export const pathOf = (fd: Fd): string | undefined => linkText(`/proc/self/fd/${fd}`);
+/** A file that was found: a descriptor (O_PATH), and its path behind all links as the process sees it. */
+export class Place implements Disposable {
+  readonly #owned: OwnedFd;
+  readonly #path: string | undefined;
+
+  constructor(owned: OwnedFd, path?: string) {
+    this.#owned = owned;
+    this.#path = path;
+  }
+
+  get fd(): Fd {
+    return this.#owned.fd;
+  }
+
+  /** undefined where it cannot be told */
+  get path(): string | undefined {
+    return this.#path ?? linkText(`/proc/self/fd/${this.fd}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#owned.close();
+  }
+}
+
+/** Where a relative path starts. */
+export interface Folder {
+  /** Its magic path: `/proc/TID/cwd`, `/proc/TID/fd/N`. */
+  readonly link: string;
+  /** Its own path, where it is known to lie under the process's root. */
+  readonly path: string | undefined;
+}
 
 /**
  * Finds what `path` names for the process.
- * @param folder magic path of the folder that a relative path starts from: `/proc/TID/cwd`, `/proc/TID/fd/N`
- * @param folderPath that folder's own path, where it is known to lie under the process's root
- * @returns an O_PATH descriptor, or errno
+ * @param root the process's root
+ * @returns the place, or errno
  */
-export function find(who: Who, path: string, folder: string, folderPath: string | undefined): OwnedFd | number {
-  const opened = openPlace(`/proc/${who.tid}/root`, "follow");
-  if (typeof opened === "number") return opened;
-  using root = opened;
-  const absolute = path.startsWith("/") ? path : folderPath?.startsWith("/") ? `${folderPath}/${path}` : undefined;
+export function find(who: Who, root: Fd, path: string, folder: Folder): Place | number {
+  const absolute = path.startsWith("/") ? path : folder.path?.startsWith("/") ? `${folder.path}/${path}` : undefined;
   if (absolute !== undefined) {
-    const place = openInRoot(root.fd, absolute, "follow");
-    if (typeof place !== "number") return place;
-    // Absent, and no link on the way: that is certain. Otherwise a link may have led to /proc/self, which is not ours to ask.
-    if (place === ERRNO.ENOENT && openInRoot(root.fd, absolute, "refuse") === ERRNO.ENOENT && !absolute.includes("/proc/")) return place;
+    const straight = openInRoot(root, absolute, "refuse");
+    if (typeof straight !== "number") return new Place(straight, isCanonical(absolute) ? absolute : undefined);
+    // Absent, with no link on the way: that is certain. In /proc, "self" would be a link that means us.
+    if (straight === ERRNO.ENOENT && !absolute.includes("/proc/")) return straight;
+    const place = openInRoot(root, absolute, "follow");
+    if (typeof place !== "number") return new Place(place);
   }
-  return walk(who, root, path, folder);
+  // A link may have led to /proc/self, or over another magic link: those are not ours to ask about.
+  const place = walk(who, root, path, folder.link);
+  return typeof place === "number" ? place : new Place(place);
 }
+
+/** Whether a path without links in it is the one that the kernel would print. */
+const isCanonical = (path: string) => !/\/(?:\.{0,2}(?:\/|$))/.test(path) || path === "/";
 
 const MOST_LINKS = 40;
 const PROC_SUPER_MAGIC = 0x9fa0;
 
 /** Component by component, as path_resolution(7) has it. */
-function walk(who: Who, root: OwnedFd, path: string, folder: string): OwnedFd | number {
+function walk(who: Who, root: Fd, path: string, folder: string): OwnedFd | number {
   const start = openPlace(path.startsWith("/") ? `/proc/${who.tid}/root` : folder, "follow");
   if (typeof start === "number") return start;
   let at = start;
@@ -65,7 +97,7 @@ function walk(who: Who, root: OwnedFd, path: string, folder: string): OwnedFd | 
   for (;;) {
     const name = rest.pop();
     if (name === undefined) return at;
-    if (name === ".." && same(at.fd, root.fd)) continue;
+    if (name === ".." && same(at.fd, root)) continue;
     const next = openPlace(name, "keep", at.fd);
     if (typeof next === "number") {
       at.close();

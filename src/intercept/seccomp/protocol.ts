@@ -12,7 +12,7 @@ export interface SessionConfig {
   readonly rules: PlainRules;
   /** Check at each exec that what was judged is what runs: where a rule forbids or prompts. */
   readonly verify: boolean;
-  /** Report every exec, not only those that were refused. */
+  /** Report every exec, with its caller's parent, not only those that were refused: for the audit trail. */
   readonly observe: boolean;
 }
 
@@ -37,13 +37,18 @@ export type Command =
   | { readonly type: "configure"; readonly session: number; readonly config: SessionConfig }
   | { readonly type: "admit"; readonly session: number; readonly file: string; readonly argv: readonly string[] }
   | { readonly type: "detach"; readonly session: number }
+  /** Report what is there to report, then "flushed". */
+  | { readonly type: "flush"; readonly session: number }
   | { readonly type: "outcome"; readonly ask: number; readonly outcome: Outcome };
 
 /** One exec that the thread dealt with by itself. */
 export interface Note {
   /** When it was read: milliseconds since 1970. */
   readonly at: number;
+  /** How long the caller waited from then on, in milliseconds. Left out for "killed", which it did not wait for. */
+  readonly waited?: number;
   readonly pid: number;
+  readonly parent?: number;
   readonly file: string;
   readonly argv: readonly string[];
   readonly cwd: string;
@@ -55,6 +60,10 @@ export interface Note {
 }
 
 export type Report =
+  /** The thread runs: from now on it closes what it is given itself. */
+  | { readonly type: "begun" }
+  /** The thread has closed every listener and ends. */
+  | { readonly type: "failed"; readonly message: string }
   | {
       readonly type: "ask";
       readonly session: number;
@@ -67,6 +76,8 @@ export type Report =
   /** The caller of an ask is no more. */
   | { readonly type: "gone"; readonly ask: number }
   | { readonly type: "notes"; readonly session: number; readonly notes: readonly Note[] }
+  /** Every note of what happened before the command "flush" has been sent. */
+  | { readonly type: "flushed"; readonly session: number }
   /** Nothing is left under the session's filter, or it was detached: its listener is closed. `error`: it could not be served any more. */
   | { readonly type: "over"; readonly session: number; readonly error?: string };
 

@@ -34,6 +34,8 @@ export interface Shared {
 }
 
 const MOST_NOTES = 64;
+/** Execs of one session that wait for the main thread at once; each holds descriptors of the server. */
+const MOST_ASKS = 256;
 
 export class Session {
   readonly number: number;
@@ -44,6 +46,8 @@ export class Session {
   #decider: Decider;
   #admitted: { readonly file: string; readonly argv: string } | undefined;
   #notes: Note[] = [];
+  /** When the notification in hand was taken: since 1970, and of the steady clock, in milliseconds. */
+  #taken: { readonly at: number; readonly steady: number } | undefined;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
     this.number = command.session;
@@ -69,19 +73,27 @@ export class Session {
     const { ioctls } = this.#shared;
     const notification = ioctls.receive(this.listener.fd);
     if (notification === undefined) return;
+    this.#taken = { at: Date.now(), steady: performance.now() };
     try {
       this.#judge(notification);
     } catch (error) {
       ioctls.fail(this.listener.fd, notification.id, ERRNO.EPERM);
       const why = error instanceof Error ? error.message : String(error);
       this.#note({ request: { file: "", argv: [], cwd: "", env: [], pid: notification.tid } }, "deny", `it could not be judged: ${why}`);
+    } finally {
+      this.#taken = undefined;
     }
   }
 
   #judge(notification: Notification): void {
     const { ioctls } = this.#shared;
     const { id, tid } = notification;
-    const reading = readNotification(ioctls, this.listener.fd, notification, this.#config.verify);
+    const { verify, observe } = this.#config;
+    if (this.#decider.trivial && !verify && !observe) {
+      ioctls.proceed(this.listener.fd, id); // it runs, whatever it is
+      return;
+    }
+    const reading = readNotification(ioctls, this.listener.fd, notification, { withImage: verify, withParent: observe });
     switch (reading.kind) {
       case "gone":
         return;
@@ -90,7 +102,7 @@ export class Session {
         return;
       case "fails":
         // Where rules forbid, the kernel is not asked again: the file might have come into being meanwhile.
-        if (this.#config.verify) ioctls.fail(this.listener.fd, id, reading.errno);
+        if (verify) ioctls.fail(this.listener.fd, id, reading.errno);
         else ioctls.proceed(this.listener.fd, id);
         this.#note({ request: { file: reading.file, argv: [], cwd: "", env: [], pid: reading.pid } }, "absent");
         return;
@@ -139,12 +151,17 @@ export class Session {
 
   #ask(id: bigint, tid: number, { request, image, memory, envp }: Exec, decision: Decision): void {
     const { asks, ioctls, report } = this.#shared;
+    if (asks.countOf(this.number) >= MOST_ASKS) {
+      this.#deny(id, tid, { request, image }, `${MOST_ASKS} programs already wait for an answer`);
+      return;
+    }
     const whole = { ...request, env: readVector(memory, envp) };
     const pidfd = openThread(tid, request.pid);
     if (pidfd === undefined || !ioctls.stillWaits(this.listener.fd, id)) {
       pidfd?.close();
       return;
     }
+    this.flush(); // what led to it is reported first
     const ask = asks.add({ session: this.number, tid, request: whole, image, pidfd, id });
     report({ type: "ask", session: this.number, ask: ask.number, request: whole, decision, pidfd: duplicate(pidfd.fd).take() });
   }
@@ -159,7 +176,7 @@ export class Session {
       return;
     }
     asks.remove(ask);
-    if (outcome.kind === "run") this.#run(id, tid, ask);
+    if (outcome.kind === "run") this.#run(id, tid, ask, "known");
     else if (outcome.kind === "deny")
       this.#refuse(id, tid, ask, outcome.reason); // who was asked knows of it
     else if (outcome.kind === "failed") ioctls.fail(this.listener.fd, id, outcome.errno);
@@ -179,7 +196,8 @@ export class Session {
     this.#shared.report({ type: "gone", ask: ask.number });
   }
 
-  #run(id: bigint, tid: number, judged: Judged): void {
+  /** @param known whoever is told of notes knows already that it was to run */
+  #run(id: bigint, tid: number, judged: Judged, known?: "known"): void {
     const { ioctls, tracees } = this.#shared;
     const { request, image } = judged;
     const proceed = () => ioctls.proceed(this.listener.fd, id);
@@ -195,7 +213,7 @@ export class Session {
         return;
       }
     }
-    this.#note(judged, "run");
+    if (known === undefined) this.#note(judged, "run");
   }
 
   #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined, rule?: string): void {
@@ -215,10 +233,12 @@ export class Session {
   #note({ request }: Judged, decision: Note["decision"], reason?: string, rule?: string): void {
     const refused = decision === "deny" || decision === "killed";
     if (!refused && !this.#config.observe) return;
-    const { pid, file, argv, cwd } = request;
+    const { pid, parent, file, argv, cwd } = request;
     this.#notes.push({
-      at: Date.now(),
+      at: this.#taken?.at ?? Date.now(),
+      ...(this.#taken !== undefined && { waited: performance.now() - this.#taken.steady }),
       pid,
+      ...(parent !== undefined && { parent }),
       file,
       argv,
       cwd,
@@ -239,7 +259,12 @@ export class Session {
     this.#notes = [];
   }
 
-  /** Forgets its asks and reports what is left to report. Closing the listener is next. */
+  /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
+  close(): void {
+    this.listener.close();
+  }
+
+  /** Forgets its asks and reports what is left to report. Closing is next. */
   settle(): void {
     for (const ask of this.#shared.asks) if (ask.session === this.number) this.#drop(ask);
     this.flush();

@@ -19,7 +19,7 @@ declare const self: Worker;
 self.onmessage = ({ data }: MessageEvent<number>) => new Loop(asFd(data)).run();
 
 /** Microseconds between looks for a seized thread's stop: an exec takes some 200. */
-const SHORTEST_LOOK = 40;
+const SHORTEST_LOOK = 60;
 const LONGEST_LOOK = 10_000;
 /** How often callers of asks are checked that have not died, but may no longer wait. */
 const ABANDONED_EVERY = 500_000;
@@ -42,12 +42,19 @@ class Loop {
     this.#commands = commands;
   }
 
+  /** Runs until the main thread closes the pipe. However it ends, no listener stays open: an exec would wait forever. */
   run(): void {
-    sharpenTimers();
-    setDisposition(SIGNALS["SIGPIPE"] ?? 13, "ignore"); // a denied program's stderr may be a pipe without a reader
-    while (this.#round());
-    for (const session of this.#sessions.values()) session.listener.close();
-    closeFd(this.#commands);
+    this.#report({ type: "begun" });
+    try {
+      sharpenTimers();
+      setDisposition(SIGNALS["SIGPIPE"] ?? 13, "ignore"); // a denied program's stderr may be a pipe without a reader
+      while (this.#round());
+    } catch (error) {
+      this.#report({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    } finally {
+      for (const session of this.#sessions.values()) session.close();
+      closeFd(this.#commands);
+    }
     process.exit(0); // of this thread
   }
 
@@ -108,13 +115,13 @@ class Loop {
     }
   }
 
-  /** Closes the listener, after saying so: whatever still waits under it, and every later exec, fails with ENOSYS. */
+  /** Says so, then closes. */
   #end(session: Session, error?: string): void {
     session.settle();
     this.#sessions.delete(session.number);
     this.#changed = true;
     this.#report({ type: "over", session: session.number, ...(error !== undefined && { error }) });
-    session.listener.close();
+    session.close();
   }
 
   #obey(): boolean {
@@ -139,7 +146,10 @@ class Loop {
     if (session === undefined) return;
     if (command.type === "configure") session.configure(command.config);
     else if (command.type === "admit") session.admit(command.file, command.argv);
-    else this.#end(session);
+    else if (command.type === "flush") {
+      session.flush();
+      this.#report({ type: "flushed", session: session.number });
+    } else this.#end(session);
   }
 
   #report(report: Report): void {

@@ -11,7 +11,7 @@
  * ```
  *
  * Guarantees: each ask has one outcome, and one that fails is a denial; the ask's signal is aborted when its caller is gone. When the
- * thread dies, every listener is closed, so that no exec under it succeeds, and each session is told.
+ * thread fails, it closes every listener, so that no exec under them succeeds, and each session is told.
  */
 import { asFd, closeFd, type OwnedFd } from "../../../ffi/fd.ts";
 import { sendAll, socketPair } from "../../../ffi/socket.ts";
@@ -39,6 +39,8 @@ export interface Attachment extends Disposable {
   configure(config: SessionConfig): void;
   /** The next exec of exactly this runs without being judged: the shell that the server itself starts. Comes before it. */
   admit(file: string, argv: readonly string[]): void;
+  /** Resolves once `onNotes` has been given all that happened before. */
+  flush(): Promise<void>;
   /** Closes the listener: every later exec under it fails. */
   detach(): void;
 }
@@ -47,6 +49,8 @@ interface Attached {
   readonly listener: number;
   readonly hooks: SessionHooks;
   readonly asks: Set<number>;
+  /** Who waits for the thread's "flushed", in order. */
+  readonly flushing: (() => void)[];
 }
 
 export class Supervisor implements Disposable {
@@ -55,6 +59,8 @@ export class Supervisor implements Disposable {
   readonly #sessions = new Map<number, Attached>();
   readonly #asks = new Map<number, AbortController>();
   #nextSession = 1;
+  /** The thread has begun, and closes what it was given itself. */
+  #begun = false;
   #lost: string | undefined;
 
   constructor() {
@@ -77,16 +83,26 @@ export class Supervisor implements Disposable {
     using owned = listener.move();
     if (this.#lost !== undefined) throw new Error(`no exec can be supervised: ${this.#lost}`);
     const session = this.#nextSession++;
-    this.#sessions.set(session, { listener: owned.fd, hooks, asks: new Set() });
+    this.#sessions.set(session, { listener: owned.fd, hooks, asks: new Set(), flushing: [] });
     this.#worker.ref();
     this.#send({ type: "attach", session, listener: owned.take(), killable, config });
     const detach = () => this.#send({ type: "detach", session });
     return {
       configure: (changed) => this.#send({ type: "configure", session, config: changed }),
       admit: (file, argv) => this.#send({ type: "admit", session, file, argv }),
+      flush: () => this.#flush(session),
       detach,
       [Symbol.dispose]: detach,
     };
+  }
+
+  #flush(session: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const attached = this.#sessions.get(session);
+    if (attached === undefined) return Promise.resolve(); // it is over, and all was told before that
+    attached.flushing.push(resolve);
+    this.#send({ type: "flush", session });
+    return promise;
   }
 
   #send(command: Command): void {
@@ -94,6 +110,14 @@ export class Supervisor implements Disposable {
   }
 
   #take(report: Report): void {
+    if (report.type === "begun") {
+      this.#begun = true;
+      return;
+    }
+    if (report.type === "failed") {
+      this.#lose(report.message);
+      return;
+    }
     if (report.type === "gone") {
       this.#asks.get(report.ask)?.abort(new Error("the caller has ended"));
       return;
@@ -104,6 +128,7 @@ export class Supervisor implements Disposable {
       if (session === undefined) caller[Symbol.dispose]();
       else void this.#ask(session, report, caller);
     } else if (report.type === "notes") session?.hooks.onNotes?.(report.notes);
+    else if (report.type === "flushed") session?.flushing.shift()?.();
     else this.#over(report.session, report.error);
   }
 
@@ -129,25 +154,25 @@ export class Supervisor implements Disposable {
     if (session === undefined) return;
     this.#sessions.delete(number);
     for (const ask of session.asks) this.#asks.get(ask)?.abort(new Error("the session is over"));
+    for (const resolve of session.flushing) resolve();
     if (this.#sessions.size === 0) this.#worker.unref();
     session.hooks.onOver?.(error);
   }
 
-  /** The thread is gone and its descriptors are not: close the listeners, or every exec under them would wait forever. */
+  /** No session can be served any more. A thread that never began has not closed what was meant for it. */
   #lose(why: string): void {
     if (this.#lost !== undefined) return;
-    for (const { listener } of this.#sessions.values()) closeFd(asFd(listener));
-    this.#end(`the supervisor failed: ${why}`);
-  }
-
-  #end(why: string): void {
-    this.#lost = why;
+    this.#lost = `the supervisor failed: ${why}`;
     this.#commands.close();
-    for (const number of [...this.#sessions.keys()]) this.#over(number, why);
+    for (const [number, { listener }] of [...this.#sessions]) {
+      if (!this.#begun) closeFd(asFd(listener));
+      this.#over(number, this.#lost);
+    }
   }
 
-  /** Ends the thread, and with it every session. The thread closes the listeners: they are its own while it lives. */
+  /** Ends every session, and the thread. */
   [Symbol.dispose](): void {
-    if (this.#lost === undefined) this.#end("the supervisor was stopped");
+    this.#worker.ref(); // the thread has yet to read of it
+    this.#lose("it was stopped");
   }
 }

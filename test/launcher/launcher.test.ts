@@ -1,0 +1,98 @@
+import { expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openNull } from "../../ffi/small-files.ts";
+import { type LauncherOptions, LauncherProcess, type Program } from "../../src/launcher/launcher-process.ts";
+import { LauncherPool } from "../../src/launcher/pool.ts";
+import { OPEN } from "../../src/sandbox/plan.ts";
+import { selfCommand } from "../../src/self.ts";
+
+const OPTIONS: LauncherOptions = {
+  command: selfCommand("launcher"),
+  env: ["PATH=/usr/bin:/bin"],
+  openFiles: 1024n,
+  plan: OPEN,
+  filter: undefined,
+};
+const nothing = openNull();
+const bash = (script: string, more: Partial<Program> = {}): Program => ({
+  file: "/bin/bash",
+  argv: ["bash", "-c", script],
+  env: ["PATH=/usr/bin:/bin"],
+  cwd: "/",
+  fds: [0, 1, 2].map((to) => ({ from: nothing.fd, to })),
+  ...more,
+});
+/** Not `expect(…).rejects`: while that waits, Bun's runner delivers no messages of worker threads, such as the poller's. */
+const rejection = (promise: Promise<unknown>): Promise<Error> =>
+  promise.then(
+    () => new Error("it did not fail"),
+    (error: Error) => error,
+  );
+const temporary = () => join(mkdtempSync(join(tmpdir(), "execgate-")), "file");
+const alive = (pid: number) => existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+
+test("a program's end is told as it was, several at once", async () => {
+  using launcher = await LauncherProcess.start(OPTIONS);
+  const running = await Promise.all([launcher.spawn(bash("exit 3")), launcher.spawn(bash("kill -9 $$")), launcher.spawn(bash("exit 0"))]);
+  expect(await Promise.all(running.map(({ exited }) => exited))).toEqual([{ code: 3 }, { signal: 9 }, { code: 0 }]);
+  expect(await launcher.sweep()).toBe(0);
+});
+
+test("a program that cannot be run is refused with the system's word, and the launcher serves on", async () => {
+  using launcher = await LauncherProcess.start(OPTIONS);
+  expect(await rejection(launcher.spawn(bash("", { file: "/nowhere" })))).toMatchObject({ name: "SpawnRefused", code: "ENOENT" });
+  expect(await rejection(launcher.spawn(bash("", { cwd: "/nowhere" })))).toMatchObject({ code: "ENOENT" });
+  expect(await rejection(launcher.spawn(bash("", { file: "/etc" })))).toMatchObject({ code: "EACCES" });
+  expect(await (await launcher.spawn(bash("exit 5"))).exited).toEqual({ code: 5 });
+});
+
+test("a sweep ends what tried to get away, and a fork storm", async () => {
+  using launcher = await LauncherProcess.start(OPTIONS);
+  const file = temporary();
+  const script = `trap '' TERM HUP INT; (setsid bash -c 'trap "" TERM; echo $$ > ${file}; sleep 100' & ) ; until [ -s ${file} ]; do :; done`;
+  await (await launcher.spawn(bash(script))).exited;
+  const pid = Number(readFileSync(file, "utf8"));
+  expect(alive(pid)).toBe(true);
+  expect(await launcher.sweep()).toBeGreaterThanOrEqual(1);
+  expect(alive(pid)).toBe(false);
+  await launcher.spawn(bash("f() { f & f & sleep 0.01; }; ulimit -u 300; f; sleep 100"));
+  await launcher.spawn(bash("while :; do (:) & done"));
+  expect(await launcher.sweep()).toBeGreaterThanOrEqual(2);
+});
+
+test("a launcher that dies, or never was one, fails what waits for it", async () => {
+  expect((await rejection(LauncherProcess.start({ ...OPTIONS, command: ["/bin/false"] }))).message).toContain("the launcher");
+  expect((await rejection(LauncherProcess.start({ ...OPTIONS, command: ["/nowhere"] }))).message).toContain("ENOENT");
+  using launcher = await LauncherProcess.start(OPTIONS);
+  const running = await launcher.spawn(bash("kill -9 $PPID; sleep 100"));
+  expect((await rejection(running.exited)).message).toContain("the launcher ended");
+  expect(launcher.alive).toBe(false);
+  expect((await rejection(launcher.spawn(bash("exit 0")))).message).toContain("the launcher ended");
+  expect((await rejection(launcher.sweep())).message).toContain("the launcher ended");
+});
+
+test("a pool lends each launcher to one call at a time, and none of an older plan", async () => {
+  using pool = new LauncherPool(OPTIONS);
+  const [one, two] = await Promise.all([pool.lease(), pool.lease()]);
+  expect(one.launcher).not.toBe(two.launcher);
+  await one.release();
+  const again = await pool.lease();
+  expect(again.launcher).toBe(one.launcher);
+  pool.replace(OPTIONS);
+  await again.release();
+  await two.release();
+  expect([one.launcher.alive, two.launcher.alive]).toEqual([false, false]);
+  const fresh = await pool.lease();
+  expect([one.launcher, two.launcher]).not.toContain(fresh.launcher);
+  await fresh.release();
+});
+
+test("limits and signals are those of an ordinary process", async () => {
+  using launcher = await LauncherProcess.start(OPTIONS);
+  const file = temporary();
+  await (await launcher.spawn(bash(`{ ulimit -Sn; grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd | wc -l; } > ${file}`)))
+    .exited;
+  expect(readFileSync(file, "utf8")).toBe("1024\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n4\n");
+});
