@@ -94,8 +94,7 @@ function figures(): Figures {
     launchers: Math.max(0, ...launchers.map((pid) => memoryOf(pid).rss)),
     files: openFiles(client.pid),
     processes: below.length,
-    temporary:
-      readdirSync(temporary).length + readdirSync(tmpdir()).filter((name) => name.startsWith("execgate-") && !known.has(name)).length,
+    temporary: readdirSync(temporary, { recursive: true }).length,
   };
 }
 
