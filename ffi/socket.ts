@@ -27,12 +27,11 @@ const SOCK_CLOEXEC = 0o2000000;
 export const MAX_FDS = 16;
 /** Room for more than the protocol allows (the kernel's own limit is 253), so that a peer who sends too many is seen, not cut off. */
 const CONTROL_BYTES = cmsgSpace(layout, 253 * 4);
-const ROOM_BYTES = 64 * 1024;
 /**
  * Where messages arrive before they are copied out: one of each for the thread, since a receive returns before the next begins. Made
  * anew for each receive, such blocks would have the garbage collector stop the thread in the middle of every other shell call.
  */
-const room = piece(ROOM_BYTES);
+let room = piece(64 * 1024);
 const control = piece(CONTROL_BYTES);
 
 /** Two connected AF_UNIX sockets, close-on-exec. */
@@ -89,13 +88,14 @@ export interface Received {
 }
 
 /**
- * One recvmsg(2) into `into`, of at most 64 KiB.
+ * One recvmsg(2) into `into`.
  * @returns "again" where nothing is there and `nonBlocking` was asked for.
  * @throws SystemError, also with EMSGSIZE where control data was cut off (out of descriptors, for one).
  */
 export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlocking?: boolean } = {}): Received | "again" {
   using arena = new Arena();
-  const header = messageHeader(arena, { ...room, length: Math.min(into.length, room.bytes.length) }, control);
+  if (into.length > room.bytes.length) room = piece(into.length);
+  const header = messageHeader(arena, { address: room.address, length: into.length }, control);
   const flags = layout.MSG_CMSG_CLOEXEC | (options.nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
     const count = Number(c.recvmsg(socket, header.bytes, flags));
