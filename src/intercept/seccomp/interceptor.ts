@@ -60,12 +60,15 @@ class LauncherSupervision implements Supervision {
   #attachment: Attachment | undefined;
   #call: SeccompInterception | undefined;
   #over: Error | undefined;
+  /** Whether the thread may have something to tell that it was not asked about. */
+  #telling = true;
 
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
 
   attach(supervisor: Supervisor, listener: OwnedFd, killable: boolean, config: SessionConfig): void {
+    this.#telling = tells(config);
     this.#attachment = supervisor.attach(listener, killable, config, {
       onRequest: (request, caller, _decision, signal) =>
         this.#call?.decide(request, caller, signal) ?? Promise.resolve({ kind: "deny", reason: "no shell call is running" }),
@@ -82,12 +85,13 @@ class LauncherSupervision implements Supervision {
   }
 
   configure(config: SessionConfig): void {
+    this.#telling ||= tells(config);
     this.#attachment?.configure(config);
   }
 
   /** Resolves once the call has been told of every exec so far. */
   async flush(): Promise<void> {
-    await this.#attachment?.flush();
+    if (this.#telling) await this.#attachment?.flush();
   }
 
   serve(gate: Gate): Interception {
@@ -104,6 +108,9 @@ class LauncherSupervision implements Supervision {
     this.#onEnd();
   }
 }
+
+/** Without rules everything runs, and nothing is said of it. */
+const tells = ({ rules, observe }: SessionConfig) => observe || rules.prefixRules.length > 0;
 
 class SeccompInterception implements Interception {
   readonly env = {};
