@@ -15,6 +15,7 @@ const MACHINE: Machine = {
   namespacesMissing: undefined,
   bubblewrap: undefined,
   cgroupKill: undefined,
+  socketDiagnosis: true,
   subreaper: true,
 };
 
@@ -40,6 +41,7 @@ const input = (machine: Machine, more: Partial<DoctorInput> = {}): DoctorInput =
   protect: [],
   own: [],
   outside: { mount: "mnt:[1]", pid: "pid:[1]", network: "net:[1]" },
+  supervised: false,
   hostSockets: [],
   places: PLACES,
   ruleFiles: [],

@@ -44,12 +44,22 @@ const MACHINE: Machine = {
   namespacesMissing: undefined,
   bubblewrap: undefined,
   cgroupKill: undefined,
+  socketDiagnosis: true,
   subreaper: true,
 };
 
 function plan(places: Places, policy: SandboxPolicy = WORKSPACE_WRITE, more: Partial<PlanInput> = {}) {
   const outside = { mount: "mnt:[1]", pid: "pid:[1]", network: "net:[1]" };
-  const rest = { home: "/home/me", tmpdir: undefined, protectGit: false, protect: [], own: [], outside, hostSockets: [] };
+  const rest = {
+    home: "/home/me",
+    tmpdir: undefined,
+    protectGit: false,
+    protect: [],
+    own: [],
+    outside,
+    supervised: false,
+    hostSockets: [],
+  };
   return planSandbox({ state: { policy, cwd: "/w", origin: "flags" }, machine: MACHINE, ...rest, ...more }, places);
 }
 

@@ -43,6 +43,11 @@ export class Place implements Disposable {
     return this.#path ?? linkText(`/proc/self/fd/${this.fd}`);
   }
 
+  /** Hands the duty to close to the caller. */
+  take(): OwnedFd {
+    return this.#owned.move();
+  }
+
   [Symbol.dispose](): void {
     this.#owned.close();
   }
