@@ -9,6 +9,7 @@
 import { readFileSync } from "node:fs";
 import { ERRNO } from "../../../ffi/errors.ts";
 import { asFd, type Fd, OwnedFd, readInto } from "../../../ffi/fd.ts";
+import { isLeader } from "../../../ffi/pidfd.ts";
 import { POLLIN, POLLOUT } from "../../../ffi/poll-layout.ts";
 import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
 import { type Notification, Notifications } from "../../../ffi/seccomp.ts";
@@ -143,12 +144,16 @@ class Connector {
   }
 }
 
-/** Whether a signal with a handler waits: in the kernel it would end the wait. (One without a handler ends the process.) */
+/**
+ * Whether a signal with a handler waits: in the kernel it would end the wait. (One without a handler ends the process.) Of a process's
+ * threads the kernel interrupts one for a signal to the process, the first where it can (kernel/signal.c, complete_signal).
+ */
 function isSignalled(tid: number): boolean {
   try {
     const status = readFileSync(`/proc/${tid}/status`, "latin1");
     const set = (name: string) => BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`);
-    return ((set("SigPnd") | set("ShdPnd")) & set("SigCgt") & ~set("SigBlk")) !== 0n;
+    const waiting = set("SigPnd") | (isLeader(tid) === true ? set("ShdPnd") : 0n);
+    return (waiting & set("SigCgt") & ~set("SigBlk")) !== 0n;
   } catch {
     return false;
   }
