@@ -114,7 +114,7 @@ function toName(who: Who, socket: OwnedFd, address: Uint8Array, insiders: Inside
   let kept = false;
   try {
     if ((fstatSync(place.fd, { bigint: true }).mode & S_IFMT) !== S_IFSOCK) return ERRNO.ECONNREFUSED;
-    if (!insiders.isBoundTo(place.fd)) return ERRNO.ECONNREFUSED;
+    if (!insiders.isBoundTo(place.fd, who.tid)) return ERRNO.ECONNREFUSED;
     const done = attempt(socket, unixAddress(place.fd), place);
     kept = typeof done === "object";
     return done;

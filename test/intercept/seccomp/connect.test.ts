@@ -168,7 +168,7 @@ def t(f):
   except OSError as e: print(e.errno, end=" ")
 u=lambda: socket.socket(socket.AF_UNIX)
 open("plain","w").close()
-for p in ["none","plain","plain/x",".","/"]: t(lambda: u().connect(p))
+for p in ["none","plain","plain/x","."]: t(lambda: u().connect(p))
 s=u(); s.bind("stale"); s.close(); t(lambda: u().connect("stale"))
 d=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); d.bind("dg"); t(lambda: u().connect("dg"))
 l=u(); l.bind("li"); l.listen(); c=u(); c.connect("li"); t(lambda: c.connect("li")); os.symlink("loop","loop"); t(lambda: u().connect("loop"))
