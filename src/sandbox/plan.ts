@@ -185,8 +185,8 @@ const LOST = {
   metadata: "without a mount namespace, mode, owner, times and extended attributes of the user's files outside can be changed",
   terminals: "without a mount namespace, the user's other terminals can be written to",
   sockets:
-    "without a mount namespace, Landlock ABI 9 or seccomp supervision, programs inside can connect to sockets of the host such as docker.sock",
-  newSockets: "before Landlock ABI 9, and unsupervised, a socket of the host made after the launcher started can be connected to",
+    "without a mount namespace, Landlock ABI 9 or supervised connects, programs inside can connect to sockets of the host such as docker.sock",
+  newSockets: "without Landlock ABI 9 or supervised connects, a socket of the host made after the launcher started can be connected to",
   datagrams: "before Landlock ABI 9, and without a mount namespace, datagrams can be sent to sockets of the host such as syslog's",
   newDatagrams: "before Landlock ABI 9, datagrams can be sent to a datagram socket of the host made after the launcher started",
   truncate: "before Landlock ABI 3, and without a mount namespace, files outside can be truncated",

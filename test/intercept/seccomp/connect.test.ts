@@ -7,6 +7,8 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, readdirSync, symlinkSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
+import { realPlaces } from "../../../src/sandbox/places.ts";
+import { planSandbox } from "../../../src/sandbox/plan.ts";
 import type { SandboxPolicy } from "../../../src/sandbox/policy.ts";
 import { Stage, settings, WORKSPACE_WRITE } from "../../sandbox/inside.ts";
 import { Enclosed } from "../../support/enclosed.ts";
@@ -96,6 +98,21 @@ describe.skipIf(!possible).each(own)("$name", (setting) => {
     const path = await host.listen(join(stage.outside, "open.sock"));
     using open = enclosed(true, { ...WORKSPACE_WRITE, network_access: true });
     expect(await open.run(connecting(path))).toBe("reached\n");
+  });
+
+  test("a datagram by address is what is left, and is said to be", async () => {
+    const { lost } = planSandbox({ ...stage.input(), supervised: true }, realPlaces);
+    const said = lost.some((one) => one.includes("datagrams can be sent"));
+    const path = join(stage.outside, "log");
+    const script = `import socket; s=socket.socket(1,2); s.bind("${path}"); print("up",flush=True); s.recv(9); s.recv(9)`;
+    const server = Bun.spawn(["python3", "-c", script], { stdout: "pipe" });
+    await server.stdout.getReader().read();
+    chmodSync(path, 0o777);
+    const send = (how: string) => `python3 -c 'import socket; s=socket.socket(1,2); ${how}; print("sent")' 2>&1 | tail -n 1; true`;
+    expect(await run(send(`s.connect("${path}"); s.send(b"x")`))).toContain("refused");
+    expect(await run(send(`s.sendto(b"x", "${path}")`))).toContain(said ? "sent" : "Error");
+    server.kill();
+    await server.exited;
   });
 
   test("a name that was bound inside and then taken by the host is not reached", async () => {
