@@ -4,7 +4,6 @@
  * An `Fd` is a number that may be passed to a call. An `OwnedFd` is the right and the duty to close one: exactly one object owns
  * each, `using` closes it, `take()` hands it on. Everything made here is close-on-exec from the start.
  */
-import { openSync } from "node:fs";
 import { ERRNO, SystemError, UnsupportedError } from "./errors.ts";
 import { check, DARWIN, errno, i64, LINUX, libc } from "./libc.ts";
 
@@ -74,11 +73,6 @@ export class OwnedFd implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** /dev/null, for reading and writing. */
-export function openNull(): OwnedFd {
-  return new OwnedFd(openSync("/dev/null", "r+")); // Bun opens close-on-exec
 }
 
 /** Closes all; for lists of received descriptors. */

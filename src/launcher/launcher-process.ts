@@ -4,11 +4,12 @@
  * Guarantees: every request settles, at the latest when the launcher is gone; `dispose` ends the launcher and with it all that it
  * started. A launcher that died fails what runs on it with a message that says so; it is never reused.
  */
-import { closeAll, type Fd, type OwnedFd, openNull, STDERR } from "../../ffi/fd.ts";
+import { closeAll, type Fd, type OwnedFd, STDERR } from "../../ffi/fd.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { type Exit, kill, openPidfd, type Pid, reap } from "../../ffi/process.ts";
 import { SIGNALS } from "../../ffi/signals.ts";
+import { openNull } from "../../ffi/small-files.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import type { SandboxPlan } from "../sandbox/plan.ts";
@@ -70,6 +71,8 @@ export class LauncherProcess implements Disposable {
   readonly #pending = new Map<number, PromiseWithResolvers<void>>();
   readonly #running = new Map<number, PromiseWithResolvers<Exit>>();
   #swept: PromiseWithResolvers<number> | undefined;
+  /** How many processes were killed by a sweep after which nothing was started: nothing is left to sweep. */
+  #clean: number | undefined;
   #ready = Promise.withResolvers<void>();
   readonly #options: LauncherOptions;
   #supervision: Supervision | undefined;
@@ -116,6 +119,7 @@ export class LauncherProcess implements Disposable {
   async spawn(program: Program): Promise<Running> {
     if (this.#dead !== undefined) throw this.#dead;
     if (program.fds.length > MAX_SPAWN_FDS) throw new SpawnRefused(`more than ${MAX_SPAWN_FDS} open descriptors`, "E2BIG", 7);
+    this.#clean = undefined;
     const id = this.#nextId++;
     const spawned = Promise.withResolvers<void>();
     const exited = Promise.withResolvers<Exit>();
@@ -142,9 +146,10 @@ export class LauncherProcess implements Disposable {
     };
   }
 
-  /** Kills everything that it started and that still runs. @returns how many processes */
+  /** Kills everything that it started and that still runs. @returns how many processes, those killed by a `sweepAfter` just before included */
   async sweep(): Promise<number> {
     if (this.#dead !== undefined) throw this.#dead;
+    if (this.#clean !== undefined) return this.#clean;
     this.#swept ??= Promise.withResolvers<number>();
     const { promise } = this.#swept;
     await this.#send({ type: "sweep" });
@@ -179,15 +184,16 @@ export class LauncherProcess implements Disposable {
       case "failed":
         return this.#die(new LauncherError(message.message));
       case "spawned":
-        return this.#pending.get(message.id)?.resolve();
+        return this.#settle(message.id)?.resolve();
       case "refused":
-        return this.#pending.get(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
+        return this.#settle(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
       case "exited":
+        if (this.#pending.size === 0) this.#clean = message.killed;
         this.#running.get(message.id)?.resolve(message.signal === undefined ? { code: message.code } : { signal: message.signal });
         this.#running.delete(message.id);
         return;
       case "swept":
-        this.#swept?.resolve(message.killed);
+        this.#swept?.resolve(message.killed + (this.#clean ?? 0)); // asked for while the last program ended
         this.#swept = undefined;
     }
   }
@@ -196,6 +202,13 @@ export class LauncherProcess implements Disposable {
     const { filter, supervise } = this.#options;
     if (listener === undefined) return undefined;
     return supervise?.(listener, killable, diagnosis && { diagnosis, tracked: filter?.network === "off" });
+  }
+
+  /** The answer to a request to start something is here. */
+  #settle(id: number): PromiseWithResolvers<void> | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
   }
 
   #die(reason: LauncherError): void {

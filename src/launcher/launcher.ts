@@ -22,6 +22,7 @@ import { CONTROL_FD, type ConfigureMessage, type FromLauncher, type SpawnMessage
 
 interface Child {
   readonly id: number;
+  readonly sweepAfter: boolean;
   readonly pidfd: OwnedFd;
 }
 
@@ -135,7 +136,7 @@ class Launcher {
         fds: message.fds.map((to, i) => ({ from: fds[i]?.fd ?? asFd(0), to })),
         ignored: new Set(message.ignored),
       });
-      this.#children.set(pid, { id: message.id, pidfd: openPidfd(pid) });
+      this.#children.set(pid, { id: message.id, sweepAfter: message.sweepAfter === true, pidfd: openPidfd(pid) });
       this.#send({ type: "spawned", id: message.id });
     } catch (error) {
       const { code, errno } = error instanceof SystemError ? error : { code: "EINVAL", errno: 22 };
@@ -151,31 +152,43 @@ class Launcher {
   #reap(): void {
     const ended = new Map<Pid, Exit>();
     reapAll(ended);
-    this.#report(ended);
+    const last = [...ended.keys()].find((pid) => this.#children.get(pid)?.sweepAfter);
+    if (last === undefined) return this.#report(ended);
+    const killed = this.#killAll(new Map([...ended].filter(([pid]) => pid !== last)));
+    if (killed !== undefined) this.#reportOne(last, ended.get(last) ?? { code: 0 }, killed);
   }
 
   #sweep(): void {
     const before = new Map<Pid, Exit>();
     reapAll(before);
+    const killed = this.#killAll(before);
+    if (killed !== undefined) this.#send({ type: "swept", killed });
+  }
+
+  /**
+   * Ends everything, and reports it after those that had ended before.
+   * @returns how many processes it killed; undefined where that failed and this launcher gives up
+   */
+  #killAll(before: ReadonlyMap<Pid, Exit>): number | undefined {
     this.#report(before);
     const swept = killDescendants();
     this.#report(swept.ended);
-    if (!swept.complete) {
-      this.#send({ type: "failed", message: "something that was started does not end, even when killed" });
-      this.#serving = false;
-      return;
-    }
-    this.#send({ type: "swept", killed: swept.ended.size });
+    if (swept.complete) return swept.ended.size;
+    this.#send({ type: "failed", message: "something that was started does not end, even when killed" });
+    this.#serving = false;
+    return undefined;
   }
 
   #report(ended: ReadonlyMap<Pid, Exit>): void {
-    for (const [pid, exit] of ended) {
-      const child = this.#children.get(pid);
-      if (child === undefined) continue;
-      this.#children.delete(pid);
-      child.pidfd.close();
-      this.#send({ type: "exited", id: child.id, ...exit });
-    }
+    for (const [pid, exit] of ended) this.#reportOne(pid, exit);
+  }
+
+  #reportOne(pid: Pid, exit: Exit, killed?: number): void {
+    const child = this.#children.get(pid);
+    if (child === undefined) return;
+    this.#children.delete(pid);
+    child.pidfd.close();
+    this.#send({ type: "exited", id: child.id, ...exit, ...(killed !== undefined && { killed }) });
   }
 
   #send(message: FromLauncher): void {

@@ -38,6 +38,8 @@ export interface SpawnMessage {
   readonly umask?: number | undefined;
   /** Signals that the program finds ignored. */
   readonly ignored?: readonly number[] | undefined;
+  /** When it ends, everything that descends from the launcher is killed at once, as by a sweep, before its end is told. */
+  readonly sweepAfter?: boolean | undefined;
 }
 
 export type ToLauncher =
@@ -54,5 +56,6 @@ export type FromLauncher =
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "spawned"; readonly id: number }
   | { readonly type: "refused"; readonly id: number; readonly code: string; readonly errno: number; readonly message: string }
-  | ({ readonly type: "exited"; readonly id: number } & Exit)
+  /** `killed`: how many processes the sweep after it killed, where one was asked for. */
+  | ({ readonly type: "exited"; readonly id: number; readonly killed?: number } & Exit)
   | { readonly type: "swept"; readonly killed: number };

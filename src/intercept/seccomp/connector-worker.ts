@@ -43,6 +43,7 @@ class Connector {
   readonly #insiders: Insiders;
   readonly #ioctls = new Notifications();
   readonly #table = new PollTable();
+  readonly #buffer = new Uint8Array(new ArrayBuffer(CALL_SIZE * 64));
   readonly #pending = new Set<Pending>();
   #look = SHORTEST_LOOK;
 
@@ -78,10 +79,9 @@ class Connector {
 
   /** @returns false once the supervisor has closed the pipe */
   #receive(): boolean {
-    const buffer = new Uint8Array(new ArrayBuffer(CALL_SIZE * 64));
-    const count = readInto(this.#calls.fd, buffer, "read the calls that wait");
+    const count = readInto(this.#calls.fd, this.#buffer, "read the calls that wait");
     if (count === 0) return false;
-    for (let at = 0; at + CALL_SIZE <= Number(count); at += CALL_SIZE) this.#serve(decodeCall(buffer, at));
+    for (let at = 0; at + CALL_SIZE <= Number(count); at += CALL_SIZE) this.#serve(decodeCall(this.#buffer, at));
     return true;
   }
 
