@@ -107,6 +107,11 @@ export function closeOnExec(fd: Fd): boolean | undefined {
   return flags === -1 ? undefined : (flags & FD_CLOEXEC) !== 0;
 }
 
+/** Whether O_NONBLOCK is set. */
+export function nonBlocking(fd: Fd): boolean {
+  return (control(fd, F_GETFL, 0, `read the flags of descriptor ${fd}`) & O_NONBLOCK) !== 0;
+}
+
 /** O_NONBLOCK belongs to the open file, not the number: set it only on files that nobody else shares. */
 export function setNonBlocking(fd: Fd, on: boolean): void {
   const flags = control(fd, F_GETFL, 0, `read the flags of descriptor ${fd}`);

@@ -14,7 +14,7 @@ const dist = join(root, "dist");
 const outfile = join(dist, "execgate");
 
 /** Worker threads are entries of their own (ffi/worker-entry.ts). */
-const WORKERS = ["ffi/poller-worker.ts", "src/intercept/seccomp/supervisor-worker.ts"];
+const WORKERS = ["ffi/poller-worker.ts", "src/intercept/seccomp/supervisor-worker.ts", "src/intercept/seccomp/connector-worker.ts"];
 
 const bash = await buildBash();
 mkdirSync(dist, { recursive: true });

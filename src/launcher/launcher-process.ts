@@ -53,8 +53,11 @@ export interface LauncherOptions {
   readonly plan: SandboxPlan;
   readonly filter: ConfigureMessage["filter"];
   /** Takes the listener of a filter that supervises. */
-  readonly supervise?: ((listener: OwnedFd, killable: boolean) => Supervision) | undefined;
+  readonly supervise?: Supervise | undefined;
 }
+
+/** @param connects where the filter notifies of connect: with a socket made in the launcher's network namespace to ask about others */
+type Supervise = (listener: OwnedFd, killable: boolean, connects?: { diagnosis: OwnedFd; tracked: boolean }) => Supervision;
 
 /** What supervises the execs of one launcher, whichever call it serves. */
 export interface Supervision extends Disposable {
@@ -71,15 +74,15 @@ export class LauncherProcess implements Disposable {
   /** How many processes were killed by a sweep after which nothing was started: nothing is left to sweep. */
   #clean: number | undefined;
   #ready = Promise.withResolvers<void>();
-  readonly #supervise: LauncherOptions["supervise"];
+  readonly #options: LauncherOptions;
   #supervision: Supervision | undefined;
   #nextId = 1;
   #dead: LauncherError | undefined;
 
-  private constructor(channel: Channel, pid: Pid, supervise: LauncherOptions["supervise"]) {
+  private constructor(channel: Channel, pid: Pid, options: LauncherOptions) {
     this.#channel = channel;
     this.#pid = pid;
-    this.#supervise = supervise;
+    this.#options = options;
     void this.#listen();
   }
 
@@ -87,7 +90,7 @@ export class LauncherProcess implements Disposable {
   static async start(options: LauncherOptions): Promise<LauncherProcess> {
     const [ours, theirs] = socketPair("stream");
     const pid = startWith(options, theirs);
-    const launcher = new LauncherProcess(new Channel(ours, { maxFds: 1 }), pid, options.supervise);
+    const launcher = new LauncherProcess(new Channel(ours, { maxFds: 2 }), pid, options);
     try {
       const { openFiles, plan, filter } = options;
       await launcher.#send({ type: "configure", openFiles: String(openFiles), plan, filter });
@@ -176,7 +179,7 @@ export class LauncherProcess implements Disposable {
   #handle(message: FromLauncher, received: Received): void {
     switch (message.type) {
       case "ready":
-        this.#supervision = received.first && this.#supervise?.(received.first, message.killable ?? false);
+        this.#supervision = this.#superviseBy(received, message.killable ?? false);
         return this.#ready.resolve();
       case "failed":
         return this.#die(new LauncherError(message.message));
@@ -193,6 +196,12 @@ export class LauncherProcess implements Disposable {
         this.#swept?.resolve(message.killed + (this.#clean ?? 0)); // asked for while the last program ended
         this.#swept = undefined;
     }
+  }
+
+  #superviseBy({ fds: [listener, diagnosis] }: Received, killable: boolean): Supervision | undefined {
+    const { filter, supervise } = this.#options;
+    if (listener === undefined) return undefined;
+    return supervise?.(listener, killable, diagnosis && { diagnosis, tracked: filter?.network === "off" });
   }
 
   /** The answer to a request to start something is here. */
@@ -262,18 +271,14 @@ async function tooLate(ms: number): Promise<never> {
 
 /** Descriptors that came with a message; what nobody takes is closed. */
 class Received implements Disposable {
-  readonly #fds: readonly OwnedFd[];
+  readonly fds: readonly OwnedFd[];
 
   constructor(fds: readonly OwnedFd[]) {
-    this.#fds = fds;
-  }
-
-  get first(): OwnedFd | undefined {
-    return this.#fds[0];
+    this.fds = fds;
   }
 
   [Symbol.dispose](): void {
-    closeAll(this.#fds);
+    closeAll(this.fds);
   }
 }
 

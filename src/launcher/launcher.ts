@@ -10,8 +10,9 @@ import { asFd, closeAll, type Fd, type OwnedFd, setCloseOnExec } from "../../ffi
 import { poll } from "../../ffi/poll.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { adoptOrphans, type Exit, kill, openPidfd, type Pid } from "../../ffi/process.ts";
-import { forbidNewPrivileges, installFilter, installListener, type Listener } from "../../ffi/seccomp.ts";
+import { forbidNewPrivileges, installFilter, installListener } from "../../ffi/seccomp.ts";
 import { spawn } from "../../ffi/spawn.ts";
+import { openDiagnosis } from "../../ffi/unix-diag.ts";
 import { execFilter, type FilterOptions } from "../sandbox/filter.ts";
 import { restrict } from "../sandbox/restrict.ts";
 import { BlockingChannel } from "../wire/blocking-channel.ts";
@@ -35,16 +36,25 @@ export function runLauncher(): void {
   new Launcher(control).run();
 }
 
-/** Installs the filter, last of all that restricts this process. @returns the listener, where it supervises */
-function filter(options: Omit<FilterOptions, "arch">): (Listener & Disposable) | undefined {
+interface Supervised extends Disposable {
+  /** See ffi/seccomp.ts. */
+  readonly killable: boolean;
+  /** The listener, then what the supervisor asks about sockets with. */
+  readonly fds: readonly Fd[];
+}
+
+/** Installs the filter, last of all that restricts this process. @returns what supervision needs, where it supervises */
+function filter(options: Omit<FilterOptions, "arch">): Supervised | undefined {
   forbidNewPrivileges();
   const program = execFilter({ arch: process.arch === "arm64" ? "arm64" : "x64", ...options });
   if (!options.notifyExec) {
     installFilter(program);
     return undefined;
   }
-  const listener = installListener(program);
-  return { ...listener, [Symbol.dispose]: () => listener.listener.close() };
+  const diagnosis = options.notifyConnect ? [openDiagnosis()] : []; // before the filter, which forbids it
+  const { listener, killable } = installListener(program);
+  const owned = [listener, ...diagnosis];
+  return { killable, fds: owned.map(({ fd }) => fd), [Symbol.dispose]: () => closeAll(owned) };
 }
 
 class Launcher {
@@ -108,7 +118,7 @@ class Launcher {
       restrict(message.plan);
       using supervised = message.filter === undefined ? undefined : filter(message.filter);
       if (supervised === undefined) this.#send({ type: "ready" });
-      else this.#channel.send({ type: "ready", killable: supervised.killable } satisfies FromLauncher, [supervised.listener.fd]);
+      else this.#channel.send({ type: "ready", killable: supervised.killable } satisfies FromLauncher, supervised.fds);
     } catch (error) {
       this.#send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
       this.#serving = false;

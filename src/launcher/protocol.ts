@@ -51,7 +51,7 @@ export type ToLauncher =
   | { readonly type: "sweep" };
 
 export type FromLauncher =
-  /** With the listener attached, where the filter supervises. `killable`: see ffi/seccomp.ts. */
+  /** With the listener attached, where the filter supervises, and where it does connects a socket to ask about this namespace's sockets. `killable`: see ffi/seccomp.ts. */
   | { readonly type: "ready"; readonly killable?: boolean }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "spawned"; readonly id: number }

@@ -56,16 +56,27 @@ export class Supervised implements Disposable {
   readonly folder: string;
   readonly #control: OwnedFd;
 
-  private constructor(launcher: Pid, control: OwnedFd, listener: OwnedFd, killable: boolean, options: Options) {
+  private constructor(
+    launcher: Pid,
+    control: OwnedFd,
+    listener: OwnedFd,
+    killable: boolean,
+    options: Options,
+    diagnosis: OwnedFd | undefined,
+  ) {
     this.launcher = launcher;
     this.#control = control;
     this.folder = mkdtempSync(join(tmpdir(), "execgate-"));
     shared ??= new Supervisor();
-    this.attachment = (options.supervisor ?? shared).attach(listener, killable, config(options), {
+    const hooks = {
       onRequest: options.onRequest ?? escalate,
-      onNotes: (notes) => this.notes.push(...notes),
-      onOver: (error) => this.over.resolve(error),
-    });
+      onNotes: (notes: readonly Note[]) => this.notes.push(...notes),
+      onOver: (error: string | undefined) => this.over.resolve(error),
+    };
+    const { notifyConnect, network } = options.filter ?? {};
+    const connects = notifyConnect && diagnosis ? { diagnosis, tracked: network === "off" } : undefined;
+    this.attachment = (options.supervisor ?? shared).attach(listener, killable, config(options), hooks, connects);
+    diagnosis?.close();
   }
 
   static async start(options: Options = {}): Promise<Supervised> {
@@ -90,7 +101,7 @@ export class Supervised implements Disposable {
     if (hello === "again" || hello.fds[0] === undefined) throw new Error("the test launcher did not start");
     const { killable } = JSON.parse(Buffer.from(buffer.subarray(0, hello.count)).toString());
     try {
-      return new Supervised(launcher, ours, hello.fds[0], killable, options);
+      return new Supervised(launcher, ours, hello.fds[0], killable, options, hello.fds[1]);
     } catch (error) {
       ours.close();
       kill(launcher, 9);
