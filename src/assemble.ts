@@ -7,6 +7,7 @@ import { AuditTrail } from "./audit/trail.ts";
 import { Judge } from "./gate/judge.ts";
 import { cacheFolder } from "./intercept/bash/patched-bash.ts";
 import { type InterceptorWish, type Picked, pickInterceptor } from "./intercept/pick.ts";
+import { adopt } from "./launcher/orphans.ts";
 import { LauncherPool } from "./launcher/pool.ts";
 import { inheritedOpenFiles } from "./launcher/process-state.ts";
 import { log } from "./log.ts";
@@ -47,6 +48,7 @@ export class Assembly implements Disposable {
 
   /** Loads the rules and makes the audit log ready; everything else waits for the first call or {@link warm}. @throws RulesLoadError, AuditPlaceError */
   constructor(options: AssemblyOptions) {
+    adopt();
     const env = cleanEnvironment();
     const places = rulePlaces(options.rules);
     const { rules, files } = loadRules(places);

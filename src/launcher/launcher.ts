@@ -9,11 +9,11 @@ import { SystemError } from "../../ffi/errors.ts";
 import { asFd, closeAll, type Fd, type OwnedFd, setCloseOnExec } from "../../ffi/fd.ts";
 import { poll } from "../../ffi/poll.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
-import { adoptOrphans, type Exit, kill, openPidfd, type Pid } from "../../ffi/process.ts";
+import { adoptOrphans, type Exit, kill, openPidfd, type Pid, parentPid } from "../../ffi/process.ts";
 import { forbidNewPrivileges, installFilter, installListener } from "../../ffi/seccomp.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import { openDiagnosis } from "../../ffi/unix-diag.ts";
-import { execFilter, type FilterOptions } from "../sandbox/filter.ts";
+import { execFilter } from "../sandbox/filter.ts";
 import { restrict } from "../sandbox/restrict.ts";
 import { BlockingChannel } from "../wire/blocking-channel.ts";
 import { killDescendants, reapAll } from "./descendants.ts";
@@ -44,9 +44,10 @@ interface Supervised extends Disposable {
 }
 
 /** Installs the filter, last of all that restricts this process. @returns what supervision needs, where it supervises */
-function filter(options: Omit<FilterOptions, "arch">): Supervised | undefined {
+function filter(options: NonNullable<ConfigureMessage["filter"]>): Supervised | undefined {
   forbidNewPrivileges();
-  const program = execFilter({ arch: process.arch === "arm64" ? "arm64" : "x64", ...options });
+  const spared = [process.pid, parentPid()].filter((pid) => pid !== 0); // 0: the parent is in another process namespace
+  const program = execFilter({ arch: process.arch === "arm64" ? "arm64" : "x64", ...options, spared });
   if (!options.notifyExec) {
     installFilter(program);
     return undefined;
@@ -192,6 +193,11 @@ class Launcher {
   }
 
   #send(message: FromLauncher): void {
-    this.#channel.send(message);
+    try {
+      this.#channel.send(message);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
+      this.#serving = false; // the server has gone
+    }
   }
 }

@@ -21,7 +21,7 @@ export interface ConfigureMessage {
   /** What it restricts itself to, and with it all that it starts. */
   readonly plan: SandboxPlan;
   /** The system calls that it gives up, or has supervised; undefined: no filter. */
-  readonly filter?: Omit<FilterOptions, "arch"> | undefined;
+  readonly filter?: Omit<FilterOptions, "arch" | "spared"> | undefined;
 }
 
 /** Starts a program; the descriptors ride along in the order of `fds`. */
