@@ -39,10 +39,7 @@ const STEPS: readonly (readonly [string, string])[] = [
   ["Ordinary work runs inside the sandbox, every program checked", "make test && ls"],
   ["Inside, nothing outside the project can be written", `echo x > ${outside}/no`],
   ["nor is there a network", "exec 3<>/dev/tcp/192.0.2.1/443"],
-  [
-    "A rule forbids `id`: whoever starts it, it does not run",
-    `sh -c id; find . -maxdepth 0 -exec id \\; ; perl -e 'system "id"'`,
-  ],
+  ["A rule forbids `id`: whoever starts it, it does not run", `sh -c id; find . -maxdepth 0 -exec id \\; ; perl -e 'system "id"'`],
   ["A rule allows this one: it runs outside, with the caller's own descriptors", `touch ${outside}/allowed && ls ${outside}`],
   ["A rule asks you about `uname`", "uname -sm | tr a-z A-Z"],
 ];

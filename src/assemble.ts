@@ -1,7 +1,6 @@
 /** Puts the parts of the server together: from what the command line says to an object that runs shell calls. */
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
-import type { OwnedFd } from "../ffi/fd.ts";
 import { ownEnvironment } from "../ffi/own-strings.ts";
 import { prepareAuditFile, requireOutside } from "./audit/place.ts";
 import { AuditTrail } from "./audit/trail.ts";
@@ -74,8 +73,14 @@ export class Assembly implements Disposable {
     const own = [...(audit === undefined ? [] : [audit.file]), ...files.map((file) => dirname(file)), ...ownFolders()];
     this.enclosures = new Enclosures(options.sandbox, async (state) => {
       const { seccomp } = await pick();
-      const supervise = seccomp && ((listener: OwnedFd, killable: boolean) => seccomp.supervise(listener, killable));
-      const input = planInput(state, await machine(), { protectGit: options.protectGit, protect: options.protect, own }, process.env);
+      const supervise = seccomp?.supervise.bind(seccomp);
+      const input = planInput(
+        state,
+        await machine(),
+        { protectGit: options.protectGit, protect: options.protect, own },
+        process.env,
+        seccomp !== undefined,
+      );
       const enclosure = new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise });
       try {
         if (audit !== undefined) requireOutside(audit.file, enclosure.boundary);

@@ -5,11 +5,12 @@
  * what it started may stop it); `dispose` ends the launcher and with it all that it started, and `buried` says when that is done. A
  * launcher that died fails what runs on it with a message that says so; it is never reused.
  */
-import { closeAll, type Fd, type OwnedFd, openNull, STDERR } from "../../ffi/fd.ts";
+import { closeAll, type Fd, type OwnedFd, STDERR } from "../../ffi/fd.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { type Exit, kill, openPidfd, type Pid, reap, signalPidfd } from "../../ffi/process.ts";
 import { SIGNALS } from "../../ffi/signals.ts";
+import { openNull } from "../../ffi/small-files.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import { log } from "../log.ts";
@@ -58,8 +59,11 @@ export interface LauncherOptions {
   readonly plan: SandboxPlan;
   readonly filter: ConfigureMessage["filter"];
   /** Takes the listener of a filter that supervises. */
-  readonly supervise?: ((listener: OwnedFd, killable: boolean) => Supervision) | undefined;
+  readonly supervise?: Supervise | undefined;
 }
+
+/** @param connects where the filter notifies of connect: with a socket made in the launcher's network namespace to ask about others */
+type Supervise = (listener: OwnedFd, killable: boolean, connects?: { diagnosis: OwnedFd; tracked: boolean }) => Supervision;
 
 /** What supervises the execs of one launcher, whichever call it serves. */
 export interface Supervision extends Disposable {
@@ -75,17 +79,19 @@ export class LauncherProcess implements Disposable {
   readonly #pending = new Map<number, PromiseWithResolvers<void>>();
   readonly #running = new Map<number, PromiseWithResolvers<Exit>>();
   #swept: PromiseWithResolvers<number> | undefined;
+  /** How many processes were killed by a sweep after which nothing was started: nothing is left to sweep. */
+  #clean: number | undefined;
   #ready = Promise.withResolvers<void>();
-  readonly #supervise: LauncherOptions["supervise"];
+  readonly #options: LauncherOptions;
   #supervision: Supervision | undefined;
   #nextId = 1;
   #dead: LauncherError | undefined;
 
-  private constructor(channel: Channel, { pid, pidfd }: Started, supervise: LauncherOptions["supervise"]) {
+  private constructor(channel: Channel, { pid, pidfd }: Started, options: LauncherOptions) {
     this.#channel = channel;
     this.#pid = pid;
     this.#pidfd = pidfd;
-    this.#supervise = supervise;
+    this.#options = options;
     void this.#listen();
   }
 
@@ -94,7 +100,7 @@ export class LauncherProcess implements Disposable {
     const [ours, theirs] = socketPair("stream");
     using unused = ours; // until the channel takes it over
     const started = startWith(options, theirs);
-    const launcher = new LauncherProcess(new Channel(unused.move(), { maxFds: 1 }), started, options.supervise);
+    const launcher = new LauncherProcess(new Channel(unused.move(), { maxFds: 2 }), started, options);
     try {
       const { openFiles, plan, filter } = options;
       await launcher.#send({ type: "configure", openFiles: String(openFiles), plan, filter });
@@ -128,6 +134,7 @@ export class LauncherProcess implements Disposable {
   async spawn(program: Program): Promise<Running> {
     if (this.#dead !== undefined) throw this.#dead;
     if (program.fds.length > MAX_SPAWN_FDS) throw new SpawnRefused(`more than ${MAX_SPAWN_FDS} open descriptors`, "E2BIG", 7);
+    this.#clean = undefined;
     const id = this.#nextId++;
     const spawned = Promise.withResolvers<void>();
     const exited = Promise.withResolvers<Exit>();
@@ -154,9 +161,10 @@ export class LauncherProcess implements Disposable {
     };
   }
 
-  /** Kills everything that it started and that still runs. @returns how many processes */
+  /** Kills everything that it started and that still runs. @returns how many processes, those killed by a `sweepAfter` just before included */
   async sweep(): Promise<number> {
     if (this.#dead !== undefined) throw this.#dead;
+    if (this.#clean !== undefined) return this.#clean;
     this.#swept ??= Promise.withResolvers<number>();
     const { promise } = this.#swept;
     await this.#send({ type: "sweep" });
@@ -196,22 +204,36 @@ export class LauncherProcess implements Disposable {
   #handle(message: FromLauncher, received: Received): void {
     switch (message.type) {
       case "ready":
-        this.#supervision = received.first && this.#supervise?.(received.first, message.killable ?? false);
+        this.#supervision = this.#superviseBy(received, message.killable ?? false);
         return this.#ready.resolve();
       case "failed":
         return this.#die(new LauncherError(message.message));
       case "spawned":
-        return this.#pending.get(message.id)?.resolve();
+        return this.#settle(message.id)?.resolve();
       case "refused":
-        return this.#pending.get(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
+        return this.#settle(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
       case "exited":
+        if (this.#pending.size === 0) this.#clean = message.killed;
         this.#running.get(message.id)?.resolve(message.signal === undefined ? { code: message.code } : { signal: message.signal });
         this.#running.delete(message.id);
         return;
       case "swept":
-        this.#swept?.resolve(message.killed);
+        this.#swept?.resolve(message.killed + (this.#clean ?? 0)); // asked for while the last program ended
         this.#swept = undefined;
     }
+  }
+
+  #superviseBy({ fds: [listener, diagnosis] }: Received, killable: boolean): Supervision | undefined {
+    const { filter, supervise } = this.#options;
+    if (listener === undefined) return undefined;
+    return supervise?.(listener, killable, diagnosis && { diagnosis, tracked: filter?.network === "off" });
+  }
+
+  /** The answer to a request to start something is here. */
+  #settle(id: number): PromiseWithResolvers<void> | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
   }
 
   #die(reason: LauncherError): void {
@@ -294,18 +316,14 @@ const ANSWER_LIMIT_MS = 10_000;
 
 /** Descriptors that came with a message; what nobody takes is closed. */
 class Received implements Disposable {
-  readonly #fds: readonly OwnedFd[];
+  readonly fds: readonly OwnedFd[];
 
   constructor(fds: readonly OwnedFd[]) {
-    this.#fds = fds;
-  }
-
-  get first(): OwnedFd | undefined {
-    return this.#fds[0];
+    this.fds = fds;
   }
 
   [Symbol.dispose](): void {
-    closeAll(this.#fds);
+    closeAll(this.fds);
   }
 }
 

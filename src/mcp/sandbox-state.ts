@@ -2,7 +2,7 @@
  * The client's say about the sandbox: the capability and request that Codex speaks, and the same in a call's `_meta`.
  */
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js";
-import { ErrorCode, McpError } from "@modelcontextprotocol/sdk/types.js";
+import { ErrorCode } from "@modelcontextprotocol/sdk/types.js";
 import { z } from "zod";
 import type { Assembly } from "../assemble.ts";
 import { SandboxPolicyError } from "../sandbox/policy.ts";
@@ -22,12 +22,24 @@ export function acceptSandboxState(server: Server, parts: Assembly): void {
   });
 }
 
-/** @throws McpError invalid params, with the words that clients know */
+/** A JSON-RPC error whose message arrives as it is: the SDK's McpError puts "MCP error -32602: " before what it sends. */
+class InvalidParamsError extends Error {
+  override readonly name = "InvalidParamsError";
+  readonly code = ErrorCode.InvalidParams;
+  readonly data: { readonly detail: string };
+
+  constructor(message: string, detail: string) {
+    super(message);
+    this.data = { detail };
+  }
+}
+
+/** @throws InvalidParamsError with the words that clients know */
 export function stateOf(params: unknown): SandboxState {
   try {
     return parseSandboxState(params);
   } catch (error) {
-    if (error instanceof SandboxPolicyError) throw new McpError(ErrorCode.InvalidParams, error.message, error.cause);
+    if (error instanceof SandboxPolicyError) throw new InvalidParamsError(error.message, error.detail);
     throw error;
   }
 }

@@ -22,6 +22,14 @@ export function normalizePath(path: string): string {
   return `/${kept.join("/")}`;
 }
 
+/**
+ * What a process named in `folder`, absolute, without the slashes and dots that mean nothing. `..` stays: whether `link/..` leads back
+ * is for the kernel to say.
+ */
+export function absolutePath(folder: string, path: string): string {
+  return (path.startsWith("/") ? path : `${folder}/${path}`).replace(/\/(?:\.?\/)+/g, "/");
+}
+
 /** `~` and `~/…` made absolute, as in Codex; other paths as they are. */
 export function expandHome(path: string, home: string | undefined): string {
   if (home === undefined || !home.startsWith("/")) return path;

@@ -12,7 +12,7 @@ export interface FilterOptions {
   readonly arch: Arch;
   /** execve and execveat wait for the supervisor. */
   readonly notifyExec: boolean;
-  /** connect waits for the supervisor. */
+  /** connect waits for the supervisor; without a network namespace ("off") also bind, by which it knows what was made inside. */
   readonly notifyConnect?: boolean;
   /** Refuse what leads out of a sandbox. Without, only what would get around the supervision of execs is refused. */
   readonly confine: boolean;
@@ -183,7 +183,7 @@ export function execFilter(options: FilterOptions): Uint8Array {
   }
   const notified: SyscallName[] = [];
   if (options.notifyExec) notified.push("execve", "execveat");
-  if (options.notifyConnect) notified.push("connect");
+  if (options.notifyConnect) notified.push("connect", ...(options.network === "off" ? (["bind"] as const) : []));
 
   const on = (name: SyscallName, to: string): Step[] => {
     const number = syscallNumber(name, arch);

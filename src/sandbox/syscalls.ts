@@ -6,6 +6,7 @@ const TABLE = {
   execve: [59, 221],
   execveat: [322, 281],
   connect: [42, 203],
+  bind: [49, 200],
   seccomp: [317, 277],
   clone: [56, 220],
   clone3: [435, 435],

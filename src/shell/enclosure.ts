@@ -125,5 +125,5 @@ const NOTE_LENGTH = 500;
 function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";
   if (os !== "linux" || !(confine || notifyExec)) return undefined;
-  return { notifyExec, confine, network: filterNetwork(plan) };
+  return { notifyExec, notifyConnect: notifyExec && plan.connects === "supervised", confine, network: filterNetwork(plan) };
 }

@@ -143,6 +143,7 @@ export class Shell {
         cwd: call.workdir,
         fds: [...stdio.fds, ...interception.fds],
         ignored: this.#ignored,
+        sweepAfter: true,
       });
       interception.started();
       stdio.started();

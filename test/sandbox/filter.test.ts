@@ -102,6 +102,9 @@ describe("for every number and argument", () => {
     for (const nr of [59, 322]) expect(verdict(unsupervised, { nr })).toBe(ALLOW);
     const connecting = execFilter({ arch: "x64", confine: true, notifyExec: true, notifyConnect: true, network: "on" });
     expect(verdict(connecting, call("connect"))).toBe(USER_NOTIF);
+    expect(verdict(connecting, call("bind"))).toBe(ALLOW);
+    const shared = execFilter({ arch: "x64", confine: true, notifyExec: true, notifyConnect: true, network: "off" });
+    for (const name of ["connect", "bind"] as const) expect(verdict(shared, call(name))).toBe(USER_NOTIF);
   });
 
   test("what a program needs every day is allowed", () => {

@@ -6,7 +6,7 @@
  * other notices; no more than a bounded number is open; what a request claims of its folder must be what the kernel says. A helper
  * that dies takes its escalated child along.
  */
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute } from "node:path";
 import { closeAll, type OwnedFd } from "../../../ffi/fd.ts";
 import { peerPid } from "../../../ffi/peer.ts";
 import { POLLIN } from "../../../ffi/poll-layout.ts";
@@ -17,6 +17,7 @@ import type { Escalation, Gate } from "../../gate/gate.ts";
 import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { log } from "../../log.ts";
+import { absolutePath } from "../../policy/paths.ts";
 import type { Message } from "../../wire/blocking-channel.ts";
 import { Channel } from "../../wire/channel.ts";
 import { WireError } from "../../wire/codec.ts";
@@ -137,13 +138,13 @@ class EscalateSession {
     }
     if (cwd !== claim.workdir) return "the request names another working directory than the process has";
     const parent = this.#gate.audited ? parentOf(this.#pid) : undefined;
-    return { file: resolve(cwd, file), argv, cwd, env, pid: this.#pid, parent };
+    return { file: absolutePath(cwd, file), argv, cwd, env, pid: this.#pid, parent };
   }
 
   /** Without SO_PEERCRED (macOS) the claim is all there is. */
   #unverified({ file, argv, env, workdir }: EscalateRequest): ExecRequest | string {
     return isAbsolute(workdir)
-      ? { file: resolve(workdir, file), argv, cwd: workdir, env, pid: 0 }
+      ? { file: absolutePath(workdir, file), argv, cwd: workdir, env, pid: 0 }
       : "the working directory is not absolute";
   }
 

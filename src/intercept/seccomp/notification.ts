@@ -14,6 +14,7 @@ import { RemoteMemory } from "../../../ffi/remote-memory.ts";
 import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
 import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
+import { absolutePath } from "../../policy/paths.ts";
 import { type Arch, syscallNumber } from "../../sandbox/syscalls.ts";
 import { cannotRun, type Image, imageOf } from "./image.ts";
 import { type Folder, find, linkText, Place } from "./place.ts";
@@ -134,7 +135,7 @@ function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
   // What the kernel tells an interpreter (fs/exec.c, alloc_bprm), and what rules see of a nameless file.
   const byFd = dirfd !== AT_FDCWD && !path.startsWith("/");
   const name = byFd ? `/dev/fd/${dirfd}${path === "" ? "" : `/${path}`}` : path;
-  const file = path === "" ? name : path.startsWith("/") ? tidy(path) : tidy(`${folder.path ?? cwd.path}/${path}`);
+  const file = path === "" ? name : absolutePath(folder.path ?? cwd.path, path);
   if (typeof place === "number") return { kind: "fails", errno: place, file, pid };
   using found = place;
   if ((flags & AT_SYMLINK_NOFOLLOW) !== 0 && path !== "" && isLink(who, folder.link, path)) {
@@ -150,9 +151,6 @@ function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
   return { kind: "exec", request: parent === undefined ? request : { ...request, parent }, image, memory, envp };
 }
 
-/** Without the slashes and dots that mean nothing. `..` stays: what it means depends on links. */
-const tidy = (path: string) => path.replace(/\/(?:\.?\/)+/g, "/");
-
 /** Whether a path's last component is a link, in the process's view. */
 function isLink(who: { tid: number; pid: number }, folder: string, path: string): boolean {
   const whole = path.startsWith("/") ? `/proc/${who.tid}/root${path}` : `${folder}/${path}`;
@@ -163,7 +161,7 @@ function isLink(who: { tid: number; pid: number }, folder: string, path: string)
 }
 
 /** The process that a thread belongs to. */
-function processOf(tid: number): number | undefined {
+export function processOf(tid: number): number | undefined {
   if (isLeader(tid) === true) return tid;
   try {
     const tgid = /^Tgid:\s*(\d+)$/m.exec(readFileSync(`/proc/${tid}/status`, "latin1"))?.[1];

@@ -35,6 +35,7 @@ class Loop {
   readonly #tracees = new Tracees();
   readonly #ioctls = new Notifications();
   readonly #table = new PollTable();
+  readonly #buffer = new Uint8Array(new ArrayBuffer(65536));
   #changed = true;
   #look = SHORTEST_LOOK;
 
@@ -125,10 +126,9 @@ class Loop {
   }
 
   #obey(): boolean {
-    const buffer = new Uint8Array(new ArrayBuffer(65536));
-    const count = readInto(this.#commands, buffer, "read the supervisor's commands");
+    const count = readInto(this.#commands, this.#buffer, "read the supervisor's commands");
     if (count === 0) return false;
-    this.#frames.push(buffer.subarray(0, Number(count)));
+    this.#frames.push(this.#buffer.subarray(0, Number(count)));
     for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) this.#do(frame.value as Command);
     return true;
   }
