@@ -3,6 +3,7 @@ import { SystemError } from "../../ffi/errors.ts";
 import { ALL_FILE_RIGHTS, type FileRight, Ruleset } from "../../ffi/landlock.ts";
 import { openPlace } from "../../ffi/path-fd.ts";
 import type { SandboxPlan } from "./plan.ts";
+import { SHARED_MEMORY } from "./shared-memory.ts";
 
 const READ: readonly FileRight[] = ["execute", "readFile", "readDir"];
 /** No device nodes; and no ioctl on one, nor a connection to a host's socket, because a folder is writable. */
@@ -14,7 +15,7 @@ const DEVICES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/ura
 /** Pseudo-terminals and POSIX shared memory; both are new and empty where there is a mount namespace. */
 const DEVICE_FOLDERS: readonly [string, readonly FileRight[]][] = [
   ["/dev/pts", [...DEVICE, "readDir"]],
-  ["/dev/shm", WRITE],
+  [SHARED_MEMORY, WRITE],
 ];
 
 export function restrictFiles(plan: SandboxPlan): void {

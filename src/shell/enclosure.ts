@@ -12,6 +12,7 @@ import type { Machine } from "../sandbox/machine.ts";
 import { type Places, realPlaces } from "../sandbox/places.ts";
 import { filterNetwork, type PlanInput, type SandboxPlan } from "../sandbox/plan.ts";
 import { networkAllowed } from "../sandbox/policy.ts";
+import { SHARED_MEMORY } from "../sandbox/shared-memory.ts";
 import type { Change } from "../sandbox/watch.ts";
 import { printable } from "../text/printable.ts";
 import type { SandboxSummary } from "./result.ts";
@@ -63,10 +64,10 @@ export class Enclosure implements Disposable {
     this.#pool.warm();
   }
 
-  /** What the gate must not escalate from. */
+  /** What the gate must not escalate from: also where everybody may write, and commands may unless they have one of their own. */
   get boundary(): Boundary {
     const { plan } = this.#guard;
-    return plan.files === "open" ? { kind: "none" } : { kind: "roots", roots: plan.writable };
+    return plan.files === "open" ? { kind: "none" } : { kind: "roots", roots: [...plan.writable, SHARED_MEMORY] };
   }
 
   get summary(): SandboxSummary {
