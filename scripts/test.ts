@@ -41,7 +41,7 @@ async function tests(name: string, cwd: string, front: string[], env: Record<str
   console.log(`\n== ${name}`);
   const slow = [...new Bun.Glob("test/**/*.slow.ts").scanSync(root)].map((file) => `./${file}`);
   const child = Bun.spawn({
-    cmd: [...front, bun, "test", "--timeout", "60000", "./test", ...slow],
+    cmd: [...front, bun, "test", "--timeout", "180000", "./test", ...slow],
     cwd,
     env: { ...process.env, ...env },
     stdin: "ignore",

@@ -29,7 +29,7 @@ test.each(["KILL", "STOP"])(
     expect((await other).output).toBe("other\n");
     expect((await c.shell({ command: "echo next" })).output).toBe("next\n");
   },
-  30_000,
+  240_000,
 );
 
 test.each(["danger-full-access", "read-only"])("under %s a command does not slow down the next one", async (sandbox) => {

@@ -159,7 +159,7 @@ export class Stage implements Disposable {
       WS: this.workspace,
       ...GIT,
     };
-    const run = spawnSync(words[0] ?? "", words.slice(1), { cwd: this.workspace, env, encoding: "utf8", timeout: 60_000 });
+    const run = spawnSync(words[0] ?? "", words.slice(1), { cwd: this.workspace, env, encoding: "utf8", timeout: 180_000 });
     if (run.error !== undefined) throw run.error;
     return { status: run.status, out: run.stdout, err: run.stderr };
   }

@@ -11,7 +11,7 @@ const has = {
   python: hasProgram("/usr/bin/python3"),
   npm: hasProgram("/usr/bin/npm"),
 };
-const LIMIT = 60_000;
+const LIMIT = 240_000;
 
 describe.each([...settings])("$name", (setting) => {
   const namespaces = setting.machine.namespaces !== undefined;

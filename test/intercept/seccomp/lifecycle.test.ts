@@ -187,7 +187,7 @@ test.each([true, false])(
     print "bad $bad\\n"'`);
     expect(out).toBe("bad 0\n");
   },
-  60_000,
+  240_000,
 );
 
 test("one question, however often a signal restarts the exec", async () => {
@@ -225,7 +225,7 @@ test("2,000 execs leave nothing behind; execs in parallel", async () => {
   expect(out.trim()).toBe("200 no");
   expect(open()).toBeLessThanOrEqual(before);
   await gate.noted("run", 2000);
-}, 60_000);
+}, 240_000);
 
 test("200 escalations leave nothing behind, eight at a time", async () => {
   using gate = await Supervised.start({ rules: [{ prefix: ["expr"], decision: "allow" }] });
@@ -235,7 +235,7 @@ test("200 escalations leave nothing behind, eight at a time", async () => {
   const { out } = await gate.bash("seq 1 200 | xargs -P 8 -n 1 expr 1 + | sort -n | tail -1");
   expect(out).toBe("201\n");
   await until("closed", () => open() <= before);
-}, 60_000);
+}, 240_000);
 
 test("too many questions, or too many descriptors, are denials", async () => {
   const { asked, onRequest } = human();
@@ -254,7 +254,7 @@ print(subprocess.call(["id"], pass_fds=fds))'`;
     out: "1\n",
     err: "Execution denied: the caller passes on more than 250 open files\n",
   });
-}, 60_000);
+}, 240_000);
 
 test("a process whose first thread has ended is judged as any other", async () => {
   using gate = await Supervised.start({ rules: forbidding });
@@ -274,7 +274,7 @@ test("sixteen sessions at once", async () => {
   );
   expect(results.map(({ out }) => out)).toEqual(gates.map((_, i) => `${i}\n`.repeat(10)));
   for (const gate of gates) gate[Symbol.dispose]();
-}, 60_000);
+}, 240_000);
 
 test("an allowed program that cannot be started fails as the kernel says", async () => {
   using gate = await Supervised.start({

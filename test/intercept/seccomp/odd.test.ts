@@ -118,7 +118,7 @@ test("what the kernel fails to execute fails as ever", async () => {
   const expected = (await plain.bash(script)).out;
   expect(expected).toContain("as a script arg\n126\n");
   for (let i = 0; i < 5; i++) expect((await checked.bash(script)).out).toBe(expected);
-}, 60_000);
+}, 240_000);
 
 test("scripts of every kind run as ever where they are checked", async () => {
   const folder = checked.folder;

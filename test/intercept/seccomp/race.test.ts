@@ -55,10 +55,10 @@ describe.each(["path", "argv", "link", "script"])("a thread that flips the %s", 
     expect(wins).toBe(0);
     expect(denied).toBeGreaterThan(0);
     expect(killed).toBeGreaterThan(0);
-  }, 120_000);
+  }, 240_000);
 
   // Without the check interpreters are not looked at, and every exec of a script whose interpreter is evil is a win.
   test("wins where it is not", async () => {
     expect((await race(kind, false)).wins).toBeGreaterThan(0);
-  }, 120_000);
+  }, 240_000);
 });
