@@ -61,6 +61,8 @@ export const ERRNO = {
   ENOTCONN: linux ? 107 : 57,
   ETIMEDOUT: linux ? 110 : 60,
   ECONNREFUSED: linux ? 111 : 61,
+  EALREADY: linux ? 114 : 37,
+  EINPROGRESS: linux ? 115 : 36,
 } as const;
 
 const NAMES = new Map<number, string>(Object.entries(ERRNO).map(([name, number]) => [number, name]));

@@ -4,7 +4,6 @@
  * An `Fd` is a number that may be passed to a call. An `OwnedFd` is the right and the duty to close one: exactly one object owns
  * each, `using` closes it, `take()` hands it on. Everything made here is close-on-exec from the start.
  */
-import { openSync } from "node:fs";
 import { ERRNO, SystemError, UnsupportedError } from "./errors.ts";
 import { check, DARWIN, errno, i64, LINUX, libc } from "./libc.ts";
 
@@ -76,11 +75,6 @@ export class OwnedFd implements Disposable {
   }
 }
 
-/** /dev/null, for reading and writing. */
-export function openNull(): OwnedFd {
-  return new OwnedFd(openSync("/dev/null", "r+")); // Bun opens close-on-exec
-}
-
 /** Closes all; for lists of received descriptors. */
 export function closeAll(fds: Iterable<OwnedFd>): void {
   for (const fd of fds) fd.close();
@@ -111,6 +105,11 @@ export function setCloseOnExec(fd: Fd, on: boolean): void {
 export function closeOnExec(fd: Fd): boolean | undefined {
   const flags = c.fcntl(fd, F_GETFD, 0);
   return flags === -1 ? undefined : (flags & FD_CLOEXEC) !== 0;
+}
+
+/** Whether O_NONBLOCK is set. */
+export function nonBlocking(fd: Fd): boolean {
+  return (control(fd, F_GETFL, 0, `read the flags of descriptor ${fd}`) & O_NONBLOCK) !== 0;
 }
 
 /** O_NONBLOCK belongs to the open file, not the number: set it only on files that nobody else shares. */

@@ -4,23 +4,23 @@
  * Linux: /proc/self/cmdline and environ, the strings that execve was given. Darwin: _NSGetArgv and _NSGetEnviron <crt_externs.h>.
  */
 import { type Pointer, read, toArrayBuffer } from "bun:ffi";
-import { readFileSync, readlinkSync } from "node:fs";
 import { decodeBytes } from "./bytes.ts";
 import { i64, LINUX, libc } from "./libc.ts";
+import { readFile, readLink } from "./small-files.ts";
 
 /** All arguments, argv[0] included. */
 export function ownArguments(): string[] {
-  return LINUX ? splitAtNul(readFileSync("/proc/self/cmdline")) : darwinVector("_NSGetArgv");
+  return LINUX ? splitAtNul(readFile("/proc/self/cmdline")) : darwinVector("_NSGetArgv");
 }
 
 /** Entries "NAME=value", in order. */
 export function ownEnvironment(): string[] {
-  return LINUX ? splitAtNul(readFileSync("/proc/self/environ")) : darwinVector("_NSGetEnviron");
+  return LINUX ? splitAtNul(readFile("/proc/self/environ")) : darwinVector("_NSGetEnviron");
 }
 
 /** The working directory. Linux marks one that no longer has a name with " (deleted)" at the end. */
 export function ownFolder(): string {
-  return LINUX ? decodeBytes(readlinkSync("/proc/self/cwd", { encoding: "buffer" })) : process.cwd();
+  return LINUX ? decodeBytes(readLink("/proc/self/cwd")) : process.cwd();
 }
 
 function splitAtNul(bytes: Uint8Array): string[] {

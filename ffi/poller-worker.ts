@@ -1,20 +1,25 @@
 /**
- * The thread that blocks in poll(2) for {@link Poller}.
+ * The thread that blocks for {@link Poller}, and posts `[id, events, …]` to the main thread. An interest is reported once.
  *
- * It reads fixed-size commands from a pipe, so that one wait covers both new interests and ready descriptors, and posts
- * `[id, events, …]` to the main thread. An interest is reported once and forgotten.
+ * Linux: in epoll_wait(2), on a set that the main thread changes. Elsewhere: in poll(2), reading fixed-size commands from a pipe, so
+ * that one wait covers both new interests and ready descriptors.
  */
-import { asFd, closeFd, readInto } from "./fd.ts";
+import { EpollWait } from "./epoll.ts";
+import { asFd, closeFd, type Fd, readInto } from "./fd.ts";
 import { poll } from "./poll.ts";
 import { POLLIN } from "./poll-layout.ts";
-import { COMMAND_SIZE, REMOVE } from "./poller-protocol.ts";
+import { COMMAND_SIZE, REMOVE, type WatcherStart } from "./poller-protocol.ts";
 
 declare const self: Worker;
 
-self.onmessage = ({ data }: MessageEvent<number>) => run(data);
+self.onmessage = ({ data: { kind, fd } }: MessageEvent<WatcherStart>) => (kind === "epoll" ? serveSet(fd) : serveCommands(fd));
 
-function run(commandPipe: number): void {
-  const commands = asFd(commandPipe);
+function serveSet(set: Fd): void {
+  const waiting = new EpollWait(set);
+  for (;;) postMessage(waiting.wait());
+}
+
+function serveCommands(commands: Fd): void {
   const interests = new Map<number, { fd: ReturnType<typeof asFd>; events: number }>();
   const buffer = new Uint8Array(new ArrayBuffer(COMMAND_SIZE * 256));
   const view = new DataView(buffer.buffer);

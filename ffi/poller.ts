@@ -1,22 +1,22 @@
 /**
  * Awaiting descriptors on the event loop.
  *
- * Bun's own loop takes no foreign descriptors, so one worker thread blocks in poll(2) for all of them. It starts with the first
+ * Bun's own loop takes no foreign descriptors, so one worker thread blocks for all of them (ffi/watcher.ts). It starts with the first
  * wait. Guarantees: each wait ends by readiness, by its signal, or by `close`; a cancelled wait never reports.
  */
-import { type Fd, type OwnedFd, writeSome } from "./fd.ts";
-import { pipe } from "./pipe.ts";
-import { COMMAND_SIZE, REMOVE } from "./poller-protocol.ts";
+import type { Fd } from "./fd.ts";
+import { makeWatcher, type Watcher } from "./watcher.ts";
 import { workerEntry } from "./worker-entry.ts";
 
 interface Wait {
+  readonly fd: Fd;
   readonly settle: (events: number) => void;
   readonly fail: (reason: unknown) => void;
 }
 
 class Poller {
   #worker: Worker | undefined;
-  #commands: OwnedFd | undefined;
+  #watcher: Watcher | undefined;
   #waits = new Map<number, Wait>();
   #nextId = 1;
 
@@ -24,18 +24,23 @@ class Poller {
    * Waits until one of `events` (POLLIN, POLLOUT) or POLLHUP, POLLERR, POLLNVAL holds.
    * The descriptor must stay open until the wait has ended.
    * @returns the events
-   * @throws the signal's reason where it is aborted
+   * @throws the signal's reason where it is aborted; SystemError for what cannot be waited on
    */
   wait(fd: Fd, events: number, signal?: AbortSignal): Promise<number> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<number>();
+    try {
+      if (!this.#start().add(id, fd, events)) return Promise.resolve(events);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const abort = () => {
-      this.#forget(id);
-      this.#command(id, fd, REMOVE);
+      this.#forget(id, fd);
       reject(signal?.reason);
     };
     this.#waits.set(id, {
+      fd,
       settle: (ready) => {
         signal?.removeEventListener("abort", abort);
         resolve(ready);
@@ -43,15 +48,13 @@ class Poller {
       fail: reject,
     });
     signal?.addEventListener("abort", abort, { once: true });
-    if (this.#waits.size === 1) this.#start().ref();
-    this.#command(id, fd, events);
+    if (this.#waits.size === 1) this.#worker?.ref();
     return promise;
   }
 
-  #start(): Worker {
-    if (this.#worker !== undefined) return this.#worker;
-    const { read, write } = pipe();
-    this.#commands = write;
+  #start(): Watcher {
+    if (this.#watcher !== undefined) return this.#watcher;
+    const watcher = makeWatcher();
     const worker = new Worker(workerEntry("ffi/poller-worker"), { smol: true });
     worker.onmessage = ({ data }: MessageEvent<number[]>) => this.#report(data);
     worker.onerror = (event) => {
@@ -59,34 +62,30 @@ class Poller {
       for (const wait of this.#waits.values()) wait.fail(new Error(`the poller's thread failed: ${event.message}`));
       this.#waits.clear();
       this.#worker = undefined;
-      this.#commands?.close();
+      this.#watcher = undefined;
+      watcher[Symbol.dispose]();
     };
-    worker.postMessage(read.take());
+    worker.postMessage(watcher.start);
+    worker.unref();
     this.#worker = worker;
-    return worker;
+    this.#watcher = watcher;
+    return watcher;
   }
 
   #report(pairs: number[]): void {
     for (let i = 0; i + 1 < pairs.length; i += 2) {
       const id = pairs[i] ?? 0;
       const wait = this.#waits.get(id);
-      this.#forget(id);
-      wait?.settle(pairs[i + 1] ?? 0);
+      if (wait === undefined) continue;
+      this.#forget(id, wait.fd);
+      wait.settle(pairs[i + 1] ?? 0);
     }
   }
 
-  #forget(id: number): void {
-    if (this.#waits.delete(id) && this.#waits.size === 0) this.#worker?.unref();
-  }
-
-  #command(id: number, fd: Fd, events: number): void {
-    if (this.#commands === undefined) return;
-    const record = new Uint8Array(new ArrayBuffer(COMMAND_SIZE));
-    const view = new DataView(record.buffer);
-    view.setUint32(0, id, true);
-    view.setInt32(4, fd, true);
-    view.setInt32(8, events, true);
-    writeSome(this.#commands.fd, record, "tell the poller"); // shorter than PIPE_BUF: whole or not at all (man pipe)
+  #forget(id: number, fd: Fd): void {
+    if (!this.#waits.delete(id)) return;
+    this.#watcher?.remove(id, fd);
+    if (this.#waits.size === 0) this.#worker?.unref();
   }
 }
 

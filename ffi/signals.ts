@@ -1,8 +1,8 @@
 /** Signals: their numbers and names, this process's dispositions and mask. */
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { SystemError } from "./errors.ts";
 import { errno, libc } from "./libc.ts";
+import { readText } from "./small-files.ts";
 
 export const SIGNALS: Readonly<Record<string, number>> = constants.signals;
 
@@ -31,7 +31,7 @@ export function setDisposition(signal: number, to: "default" | "ignore"): void {
  */
 export function ignoredSignals(pid: number | "self"): Set<number> | undefined {
   try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readText(`/proc/${pid}/status`))?.[1];
     return mask === undefined ? undefined : maskToSet(BigInt(`0x${mask}`));
   } catch {
     return undefined; // gone, or a system without /proc: nothing is known

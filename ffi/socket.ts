@@ -7,7 +7,7 @@
 import { ERRNO, SystemError } from "./errors.ts";
 import { closeAll, type Fd, OwnedFd, setCloseOnExec } from "./fd.ts";
 import { check, errno, i64, LINUX, libc } from "./libc.ts";
-import { Arena, type Piece } from "./memory.ts";
+import { Arena, type Piece, piece } from "./memory.ts";
 import { cmsgSpace, LAYOUTS } from "./socket-layout.ts";
 
 const layout = LAYOUTS[LINUX ? "linux" : "darwin"];
@@ -27,6 +27,12 @@ const SOCK_CLOEXEC = 0o2000000;
 export const MAX_FDS = 16;
 /** Room for more than the protocol allows (the kernel's own limit is 253), so that a peer who sends too many is seen, not cut off. */
 const CONTROL_BYTES = cmsgSpace(layout, 253 * 4);
+/**
+ * Where messages arrive before they are copied out: one of each for the thread, since a receive returns before the next begins. Made
+ * anew for each receive, such blocks would have the garbage collector stop the thread in the middle of every other shell call.
+ */
+let room = piece(64 * 1024);
+const control = piece(CONTROL_BYTES);
 
 /** Two connected AF_UNIX sockets, close-on-exec. */
 export function socketPair(kind: "stream" | "datagram"): [OwnedFd, OwnedFd] {
@@ -53,7 +59,8 @@ export interface SendOptions {
 export function sendMessage(socket: Fd, bytes: Uint8Array, options: SendOptions = {}): number | "again" {
   const { fds = [], nonBlocking = false } = options;
   using arena = new Arena();
-  const header = messageHeader(arena, arena.bytes(bytes), fds.length === 0 ? undefined : rights(arena, fds));
+  const { address } = arena.bytes(bytes);
+  const header = messageHeader(arena, { address, length: bytes.length }, fds.length === 0 ? undefined : rights(arena, fds));
   const flags = layout.MSG_NOSIGNAL | (nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
     const sent = Number(c.sendmsg(socket, header.bytes, flags));
@@ -87,9 +94,8 @@ export interface Received {
  */
 export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlocking?: boolean } = {}): Received | "again" {
   using arena = new Arena();
-  const data = arena.alloc(into.length);
-  const control = arena.alloc(CONTROL_BYTES);
-  const header = messageHeader(arena, data, control);
+  if (into.length > room.bytes.length) room = piece(into.length);
+  const header = messageHeader(arena, { address: room.address, length: into.length }, control);
   const flags = layout.MSG_CMSG_CLOEXEC | (options.nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
     const count = Number(c.recvmsg(socket, header.bytes, flags));
@@ -99,21 +105,21 @@ export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlock
       if (number === ERRNO.EINTR) continue;
       throw new SystemError("recvmsg", number, "receive a message");
     }
-    const fds = receivedFds(header, control);
+    const fds = receivedFds(header);
     if ((header.view.getInt32(layout.msghdr.flags, true) & layout.MSG_CTRUNC) !== 0) {
       closeAll(fds);
       throw new SystemError("recvmsg", ERRNO.EMSGSIZE, "receive descriptors (too many, or this process may open no more)");
     }
-    into.set(data.bytes.subarray(0, count));
+    into.set(room.bytes.subarray(0, count));
     return { count, fds };
   }
 }
 
-function messageHeader(arena: Arena, data: Piece, control: Piece | undefined): Piece {
+function messageHeader(arena: Arena, data: { address: bigint; length: number }, control: Piece | undefined): Piece {
   const { msghdr } = layout;
   const iov = arena.alloc(16);
   iov.view.setBigUint64(0, data.address, true);
-  iov.view.setBigUint64(8, BigInt(data.bytes.length), true);
+  iov.view.setBigUint64(8, BigInt(data.length), true);
   const header = arena.alloc(msghdr.size);
   header.view.setBigUint64(msghdr.iov, iov.address, true);
   header.view.setInt32(msghdr.iovlen, 1, true);
@@ -137,7 +143,7 @@ function rights(arena: Arena, fds: readonly Fd[]): Piece {
 }
 
 /** Takes ownership of every descriptor in the control data, whatever else is in it. */
-function receivedFds(header: Piece, control: Piece): OwnedFd[] {
+function receivedFds(header: Piece): OwnedFd[] {
   const { cmsg, msghdr } = layout;
   const end = Math.min(header.view.getUint32(msghdr.controllen, true), control.bytes.length);
   const fds: OwnedFd[] = [];

@@ -1,60 +1,31 @@
 /**
  * Builds dist/execgate, for development and release alike: `bun scripts/build.ts`.
  *
- * One file: this program and Bun, with the patched Bash inside where it can be built. The executable reads no configuration from the
- * folder it is started in, and cannot compile code from strings.
+ * One file: this program and Bun, with the patched Bash inside where it can be built.
  */
-import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { EMBEDDED_NAME } from "../src/intercept/bash/patched-bash.ts";
 import { buildBash } from "./bash/build.ts";
+import { compile } from "./compile.ts";
 
 const root = join(import.meta.dir, "..");
 const dist = join(root, "dist");
 const outfile = join(dist, "execgate");
 
 /** Worker threads are entries of their own (ffi/worker-entry.ts). */
-const WORKERS = ["ffi/poller-worker.ts", "src/intercept/seccomp/supervisor-worker.ts"];
+const WORKERS = ["ffi/poller-worker.ts", "src/intercept/seccomp/supervisor-worker.ts", "src/intercept/seccomp/connector-worker.ts"];
 
 const bash = await buildBash();
 mkdirSync(dist, { recursive: true });
 const embedded = "unavailable" in bash ? [] : [stage(bash.path)];
 
 const started = performance.now();
-const temporary = `${outfile}.tmp`;
-rmSync(temporary, { force: true });
-const result = Bun.spawnSync({
-  cmd: [
-    process.execPath,
-    "build",
-    "--compile",
-    "--minify",
-    "--sourcemap",
-    "--bytecode",
-    "--format=esm",
-    "--splitting",
-    "--no-compile-autoload-dotenv",
-    "--no-compile-autoload-bunfig",
-    "--no-compile-autoload-tsconfig",
-    "--no-compile-autoload-package-json",
-    "--compile-exec-argv=--disallow-code-generation-from-strings=strict --no-addons",
-    "--root=.",
-    "src/main.ts",
-    ...WORKERS,
-    ...embedded,
-    `--outfile=${temporary}`,
-  ],
-  cwd: root,
-  stdout: "pipe",
-  stderr: "pipe",
-});
-if (result.exitCode !== 0) {
-  process.stderr.write(result.stdout);
-  process.stderr.write(result.stderr);
+const failure = compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile);
+if (failure !== undefined) {
+  process.stderr.write(failure);
   process.exit(1);
 }
-chmodSync(temporary, 0o755);
-renameSync(temporary, outfile);
 const megabytes = (statSync(outfile).size / 1024 / 1024).toFixed(0);
 console.log(`dist/execgate: ${megabytes} MB in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 console.log(

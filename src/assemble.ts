@@ -1,13 +1,13 @@
 /** Puts the parts of the server together: from what the command line says to an object that runs shell calls. */
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
-import type { OwnedFd } from "../ffi/fd.ts";
 import { ownEnvironment } from "../ffi/own-strings.ts";
 import { prepareAuditFile, requireOutside } from "./audit/place.ts";
 import { AuditTrail } from "./audit/trail.ts";
 import { Judge } from "./gate/judge.ts";
 import { cacheFolder } from "./intercept/bash/patched-bash.ts";
 import { type InterceptorWish, type Picked, pickInterceptor } from "./intercept/pick.ts";
+import { adopt } from "./launcher/orphans.ts";
 import { LauncherPool } from "./launcher/pool.ts";
 import { inheritedOpenFiles } from "./launcher/process-state.ts";
 import { log } from "./log.ts";
@@ -48,6 +48,7 @@ export class Assembly implements Disposable {
 
   /** Loads the rules and makes the audit log ready; everything else waits for the first call or {@link warm}. @throws RulesLoadError, AuditPlaceError */
   constructor(options: AssemblyOptions) {
+    adopt();
     const env = cleanEnvironment();
     const places = rulePlaces(options.rules);
     const { rules, files } = loadRules(places);
@@ -72,8 +73,14 @@ export class Assembly implements Disposable {
     const own = [...(audit === undefined ? [] : [audit.file]), ...files.map((file) => dirname(file)), ...ownFolders()];
     this.enclosures = new Enclosures(options.sandbox, async (state) => {
       const { seccomp } = await pick();
-      const supervise = seccomp && ((listener: OwnedFd, killable: boolean) => seccomp.supervise(listener, killable));
-      const input = planInput(state, await machine(), { protectGit: options.protectGit, protect: options.protect, own }, process.env);
+      const supervise = seccomp?.supervise.bind(seccomp);
+      const input = planInput(
+        state,
+        await machine(),
+        { protectGit: options.protectGit, protect: options.protect, own },
+        process.env,
+        seccomp !== undefined,
+      );
       const enclosure = new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise });
       try {
         if (audit !== undefined) requireOutside(audit.file, enclosure.boundary);

@@ -1,14 +1,16 @@
 /**
  * Which role is this process? Settled from argv before anything heavy is loaded: the escalate helper starts once per exec and the
- * launcher ahead of calls; neither may pay for the command line or the MCP SDK.
+ * launcher ahead of calls; neither may pay for the command line or the MCP SDK. The helper is small and part of this first piece: an
+ * import() of it would take a sixth as long as Bun's start.
  */
+import { runHelper } from "./intercept/bash/helper.ts";
+
 const args = process.argv.slice(2);
 
 if (args[0] === "launcher") void import("./launcher/launcher.ts").then(({ runLauncher }) => runLauncher());
-else if (isHookTarget()) helper(1);
-else if (args[0] === "escalate" && args.length > 2) helper(2);
-else if (args[0] === "--version" || args[0] === "-v")
-  void import("./version.ts").then(({ VERSION }) => process.stdout.write(`${VERSION}\n`));
+else if (isHookTarget()) void runHelper(1);
+else if (args[0] === "escalate" && args.length > 2) void runHelper(2);
+else if (args[0] === "--version" || args[0] === "-v") void import("./cli/version.ts").then(({ printVersion }) => printVersion());
 else void import("./cli/main.ts").then(({ runCommandLine }) => runCommandLine(args));
 
 /**
@@ -17,13 +19,4 @@ else void import("./cli/main.ts").then(({ runCommandLine }) => runCommandLine(ar
  */
 function isHookTarget(): boolean {
   return args.length >= 2 && (args[0] ?? "").includes("/");
-}
-
-function helper(skip: number): void {
-  void Promise.all([import("./intercept/bash/helper.ts"), import("../ffi/own-strings.ts")]).then(
-    async ([{ runHelper }, { ownArguments }]) => {
-      const [file = "", ...argv] = ownArguments().slice(skip);
-      process.exit(await runHelper(file, argv));
-    },
-  );
 }

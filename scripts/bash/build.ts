@@ -52,7 +52,8 @@ export async function buildBash(): Promise<BuiltBash | Unavailable> {
   }
 }
 
-function cacheFolder(): string {
+/** Where sources and builds are kept. */
+export function cacheFolder(): string {
   const xdg = process.env["XDG_CACHE_HOME"];
   return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), ".cache"), "execgate-build");
 }

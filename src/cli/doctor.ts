@@ -17,12 +17,14 @@ export default defineCommand({
   args: { ...sandboxArgs, json: { type: "boolean", description: "Print the report as JSON" } },
   async run({ args, rawArgs }) {
     const { sandbox, protectGit, protect } = sandboxOptions(args, rawArgs);
-    const input = planInput(sandbox, await machine(), { protectGit, protect, own: ownFolders() }, process.env);
+    const notSupervised = await whyNotSupervised();
+    const protecting = { protectGit, protect, own: ownFolders() };
+    const input = planInput(sandbox, await machine(), protecting, process.env, notSupervised === undefined);
     const report = await collectReport({
       ...input,
       places: realPlaces,
       ruleFiles: inspectRules(rulePlaces([])),
-      notSupervised: await whyNotSupervised(),
+      notSupervised,
       command: selfCommand(),
       trial: (plan) => tryOut(plan, { sandbox, protectGit, protect }),
     });

@@ -58,6 +58,12 @@ const NETWORK = {
   seatbelt: "off, by the Seatbelt profile",
 } as const;
 
+const CONNECTS = {
+  landlock: "refused by Landlock",
+  supervised: "connects are made by the supervisor, to sockets made inside only",
+  none: "connects are not supervised",
+} as const;
+
 const PROTECTED = {
   mounts: "by read-only mounts",
   seatbelt: "by the Seatbelt profile",
@@ -74,7 +80,20 @@ function inForceLines({ plan, interceptor, wholeTreeKill }: DoctorReport): strin
   const intercepted = `execs are seen by: ${interceptor.picked} (${interceptor.why})`;
   if (plan === undefined) return [intercepted];
   const files = plan.files === "open" ? ["files: not restricted"] : fileLines(plan);
-  return [intercepted, ...files, `network: ${NETWORK[plan.network]}`, `what a command leaves running is ended by: ${wholeTreeKill}`];
+  return [
+    intercepted,
+    ...files,
+    `network: ${NETWORK[plan.network]}`,
+    `sockets of the host: ${socketsOf(plan)}`,
+    `what a command leaves running is ended by: ${wholeTreeKill}`,
+  ];
+}
+
+function socketsOf({ network, connects, hiddenSockets }: NonNullable<DoctorReport["plan"]>): string {
+  if (network === "on") return "can be connected to";
+  if (network === "seatbelt") return "refused by the Seatbelt profile";
+  const covered = hiddenSockets.length > 0 ? [`${hiddenSockets.length} are covered by mounts`] : [];
+  return [CONNECTS[connects], ...covered].join("; ");
 }
 
 function fileLines(plan: NonNullable<DoctorReport["plan"]>): string[] {

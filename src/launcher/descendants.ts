@@ -47,9 +47,13 @@ export function reapAll(ended: Map<Pid, Extract<ReturnType<typeof reap>, object>
 }
 
 function killTree(): void {
-  const tree = descendants(process.pid);
-  for (const pid of tree) signal(pid, SIGSTOP);
-  for (const pid of tree) signal(pid, SIGKILL);
+  killAll(descendants(process.pid));
+}
+
+/** Stops all before it kills the first, so that none can replace another. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) signal(pid, SIGSTOP);
+  for (const pid of pids) signal(pid, SIGKILL);
 }
 
 /** A program run through sudo belongs to another user and cannot be signalled: it is left, and `complete` says so. */
@@ -63,13 +67,29 @@ function signal(pid: number, number: number): void {
 
 /** All processes below `root`, parents before children, as /proc has them now. */
 export function descendants(root: number): number[] {
-  const children = new Map<number, number[]>();
+  return below([root], childrenByParent());
+}
+
+/** The children of `parent` that are wanted, and all processes below those. */
+export function subtrees(parent: number, wanted: (child: number) => boolean): { readonly children: number[]; readonly all: number[] } {
+  const table = childrenByParent();
+  const children = (table.get(parent) ?? []).filter(wanted);
+  return { children, all: [...children, ...below(children, table)] };
+}
+
+function childrenByParent(): ReadonlyMap<number, number[]> {
+  const table = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {
     const parent = /^\d+$/.test(name) ? parentOf(name) : undefined;
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    if (parent !== undefined) table.set(parent, [...(table.get(parent) ?? []), Number(name)]);
   }
+  return table;
+}
+
+function below(roots: readonly number[], table: ReadonlyMap<number, number[]>): number[] {
   const found: number[] = [];
-  for (let next = children.get(root) ?? []; next.length > 0; next = next.flatMap((pid) => children.get(pid) ?? [])) found.push(...next);
+  const next = (pids: readonly number[]) => pids.flatMap((pid) => table.get(pid) ?? []);
+  for (let level = next(roots); level.length > 0; level = next(level)) found.push(...level);
   return found;
 }
 

@@ -1,19 +1,26 @@
 /**
  * The server's side of one launcher: starts it, asks it to start programs, hears how they end, sweeps and closes it.
  *
- * Guarantees: every request settles, at the latest when the launcher is gone; `dispose` ends the launcher and with it all that it
- * started. A launcher that died fails what runs on it with a message that says so; it is never reused.
+ * Guarantees: every request settles, at the latest when the launcher is gone or has not answered for long (without a process namespace
+ * what it started may stop it); `dispose` ends the launcher and with it all that it started, and `buried` says when that is done. A
+ * launcher that died fails what runs on it with a message that says so; it is never reused.
  */
-import { closeAll, type Fd, type OwnedFd, openNull, STDERR } from "../../ffi/fd.ts";
+import { closeAll, type Fd, type OwnedFd, STDERR } from "../../ffi/fd.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
-import { type Exit, kill, openPidfd, type Pid, reap } from "../../ffi/process.ts";
+import { type Exit, kill, openPidfd, type Pid, reap, signalPidfd } from "../../ffi/process.ts";
 import { SIGNALS } from "../../ffi/signals.ts";
+import { openNull } from "../../ffi/small-files.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
+import { log } from "../log.ts";
 import type { SandboxPlan } from "../sandbox/plan.ts";
 import { Channel } from "../wire/channel.ts";
+import { killOrphans } from "./orphans.ts";
 import { CONTROL_FD, type ConfigureMessage, type FromLauncher, MAX_SPAWN_FDS, type SpawnMessage, type ToLauncher } from "./protocol.ts";
+
+const SIGKILL = SIGNALS["SIGKILL"] ?? 9;
+const SIGCONT = SIGNALS["SIGCONT"] ?? 18;
 
 export class LauncherError extends Error {
   override readonly name = "LauncherError";
@@ -52,8 +59,11 @@ export interface LauncherOptions {
   readonly plan: SandboxPlan;
   readonly filter: ConfigureMessage["filter"];
   /** Takes the listener of a filter that supervises. */
-  readonly supervise?: ((listener: OwnedFd, killable: boolean) => Supervision) | undefined;
+  readonly supervise?: Supervise | undefined;
 }
+
+/** @param connects where the filter notifies of connect: with a socket made in the launcher's network namespace to ask about others */
+type Supervise = (listener: OwnedFd, killable: boolean, connects?: { diagnosis: OwnedFd; tracked: boolean }) => Supervision;
 
 /** What supervises the execs of one launcher, whichever call it serves. */
 export interface Supervision extends Disposable {
@@ -64,31 +74,37 @@ export interface Supervision extends Disposable {
 export class LauncherProcess implements Disposable {
   readonly #channel: Channel;
   readonly #pid: Pid;
+  readonly #pidfd: OwnedFd;
+  readonly #buried = Promise.withResolvers<void>();
   readonly #pending = new Map<number, PromiseWithResolvers<void>>();
   readonly #running = new Map<number, PromiseWithResolvers<Exit>>();
   #swept: PromiseWithResolvers<number> | undefined;
+  /** How many processes were killed by a sweep after which nothing was started: nothing is left to sweep. */
+  #clean: number | undefined;
   #ready = Promise.withResolvers<void>();
-  readonly #supervise: LauncherOptions["supervise"];
+  readonly #options: LauncherOptions;
   #supervision: Supervision | undefined;
   #nextId = 1;
   #dead: LauncherError | undefined;
 
-  private constructor(channel: Channel, pid: Pid, supervise: LauncherOptions["supervise"]) {
+  private constructor(channel: Channel, { pid, pidfd }: Started, options: LauncherOptions) {
     this.#channel = channel;
     this.#pid = pid;
-    this.#supervise = supervise;
+    this.#pidfd = pidfd;
+    this.#options = options;
     void this.#listen();
   }
 
   /** Starts one and waits until it is ready. @throws LauncherError with its own words where it could not restrict itself */
   static async start(options: LauncherOptions): Promise<LauncherProcess> {
     const [ours, theirs] = socketPair("stream");
-    const pid = startWith(options, theirs);
-    const launcher = new LauncherProcess(new Channel(ours, { maxFds: 1 }), pid, options.supervise);
+    using unused = ours; // until the channel takes it over
+    const started = startWith(options, theirs);
+    const launcher = new LauncherProcess(new Channel(unused.move(), { maxFds: 2 }), started, options);
     try {
       const { openFiles, plan, filter } = options;
       await launcher.#send({ type: "configure", openFiles: String(openFiles), plan, filter });
-      await Promise.race([launcher.#ready.promise, tooLate(START_LIMIT_MS)]);
+      await launcher.#inTime(launcher.#ready.promise, START_LIMIT_MS);
       return launcher;
     } catch (error) {
       launcher[Symbol.dispose]();
@@ -106,6 +122,11 @@ export class LauncherProcess implements Disposable {
     return this.#dead === undefined;
   }
 
+  /** Resolves once it and all that it started have ended. */
+  get buried(): Promise<void> {
+    return this.#buried.promise;
+  }
+
   /**
    * Starts a program.
    * @throws SpawnRefused with execve's errno, or LauncherError
@@ -113,6 +134,7 @@ export class LauncherProcess implements Disposable {
   async spawn(program: Program): Promise<Running> {
     if (this.#dead !== undefined) throw this.#dead;
     if (program.fds.length > MAX_SPAWN_FDS) throw new SpawnRefused(`more than ${MAX_SPAWN_FDS} open descriptors`, "E2BIG", 7);
+    this.#clean = undefined;
     const id = this.#nextId++;
     const spawned = Promise.withResolvers<void>();
     const exited = Promise.withResolvers<Exit>();
@@ -125,7 +147,7 @@ export class LauncherProcess implements Disposable {
     try {
       if (typeof cwd === "string") await this.#send({ ...message, cwd }, attached);
       else await this.#send(message, [...attached, cwd]);
-      await spawned.promise;
+      await this.#inTime(spawned.promise, ANSWER_LIMIT_MS);
     } catch (error) {
       this.#pending.delete(id);
       this.#running.delete(id);
@@ -139,13 +161,24 @@ export class LauncherProcess implements Disposable {
     };
   }
 
-  /** Kills everything that it started and that still runs. @returns how many processes */
+  /** Kills everything that it started and that still runs. @returns how many processes, those killed by a `sweepAfter` just before included */
   async sweep(): Promise<number> {
     if (this.#dead !== undefined) throw this.#dead;
+    if (this.#clean !== undefined) return this.#clean;
     this.#swept ??= Promise.withResolvers<number>();
     const { promise } = this.#swept;
     await this.#send({ type: "sweep" });
-    return promise;
+    return this.#inTime(promise, ANSWER_LIMIT_MS);
+  }
+
+  /** A launcher that does not answer in time is given up, and with it all that waits for it. */
+  async #inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
+    const timer = setTimeout(() => this.#die(new LauncherError(`the launcher did not answer within ${ms / 1000} seconds`)), ms);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #send(message: ToLauncher, fds: readonly Fd[] = []): Promise<void> {
@@ -171,22 +204,36 @@ export class LauncherProcess implements Disposable {
   #handle(message: FromLauncher, received: Received): void {
     switch (message.type) {
       case "ready":
-        this.#supervision = received.first && this.#supervise?.(received.first, message.killable ?? false);
+        this.#supervision = this.#superviseBy(received, message.killable ?? false);
         return this.#ready.resolve();
       case "failed":
         return this.#die(new LauncherError(message.message));
       case "spawned":
-        return this.#pending.get(message.id)?.resolve();
+        return this.#settle(message.id)?.resolve();
       case "refused":
-        return this.#pending.get(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
+        return this.#settle(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
       case "exited":
+        if (this.#pending.size === 0) this.#clean = message.killed;
         this.#running.get(message.id)?.resolve(message.signal === undefined ? { code: message.code } : { signal: message.signal });
         this.#running.delete(message.id);
         return;
       case "swept":
-        this.#swept?.resolve(message.killed);
+        this.#swept?.resolve(message.killed + (this.#clean ?? 0)); // asked for while the last program ended
         this.#swept = undefined;
     }
+  }
+
+  #superviseBy({ fds: [listener, diagnosis] }: Received, killable: boolean): Supervision | undefined {
+    const { filter, supervise } = this.#options;
+    if (listener === undefined) return undefined;
+    return supervise?.(listener, killable, diagnosis && { diagnosis, tracked: filter?.network === "off" });
+  }
+
+  /** The answer to a request to start something is here. */
+  #settle(id: number): PromiseWithResolvers<void> | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    return pending;
   }
 
   #die(reason: LauncherError): void {
@@ -199,18 +246,25 @@ export class LauncherProcess implements Disposable {
     this.#swept?.reject(reason);
     this.#channel[Symbol.dispose]();
     this.#supervision?.[Symbol.dispose]();
-    void this.#bury();
+    this.#bury()
+      .catch((error) => log.warn(`a launcher may not have ended: ${String(error)}`))
+      .finally(() => this.#buried.resolve());
   }
 
-  /** The closed socket makes it sweep and exit; it is reaped then, and killed if it does not go. */
+  /**
+   * The closed socket makes it sweep and exit; it is reaped then, and killed if it does not go. One that was killed has swept nothing:
+   * what it started is killed from here.
+   */
   async #bury(): Promise<void> {
-    using pidfd = openPidfd(this.#pid);
-    const patience = AbortSignal.timeout(BURIAL_MS);
-    await poller.wait(pidfd.fd, POLLIN, patience).catch(() => {
-      kill(this.#pid, SIGNALS["SIGKILL"] ?? 9);
+    using pidfd = this.#pidfd;
+    signalPidfd(pidfd.fd, SIGCONT); // something may have stopped it
+    await poller.wait(pidfd.fd, POLLIN, AbortSignal.timeout(BURIAL_MS)).catch(() => {
+      signalPidfd(pidfd.fd, SIGKILL);
       return poller.wait(pidfd.fd, POLLIN);
     });
-    reap(this.#pid);
+    const ended = reap(this.#pid);
+    launchers.delete(this.#pid);
+    if (typeof ended === "object" && ended.exit.signal !== undefined) await killOrphans(launchers);
   }
 
   [Symbol.dispose](): void {
@@ -218,13 +272,21 @@ export class LauncherProcess implements Disposable {
   }
 }
 
+interface Started {
+  readonly pid: Pid;
+  readonly pidfd: OwnedFd;
+}
+
+/** Those that were started and have not been reaped. */
+const launchers = new Set<Pid>();
+
 /** Starts the process with its end of the socket, which is then nobody's here: its end is the launcher's end. */
-function startWith({ command, env }: LauncherOptions, theirs: OwnedFd): Pid {
+function startWith({ command, env }: LauncherOptions, theirs: OwnedFd): Started {
   using control = theirs;
   using nothing = openNull();
   const [file] = command;
   if (file === undefined) throw new LauncherError("no launcher command");
-  return spawn({
+  const pid = spawn({
     file,
     argv: command,
     env,
@@ -236,31 +298,32 @@ function startWith({ command, env }: LauncherOptions, theirs: OwnedFd): Pid {
       { from: control.fd, to: CONTROL_FD },
     ],
   });
+  launchers.add(pid);
+  try {
+    return { pid, pidfd: openPidfd(pid) };
+  } catch (error) {
+    kill(pid, SIGKILL); // out of descriptors; it is reaped as an orphan, or with this process
+    launchers.delete(pid);
+    throw error;
+  }
 }
 
 /** Far more than the 25 ms that it takes: on a machine that is out of memory, say. */
 const START_LIMIT_MS = 20_000;
 
-async function tooLate(ms: number): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  setTimeout(() => reject(new LauncherError(`the launcher was not ready within ${ms / 1000} seconds`)), ms).unref();
-  return promise;
-}
+/** A sweep takes up to five seconds; to start a program, some milliseconds. */
+const ANSWER_LIMIT_MS = 10_000;
 
 /** Descriptors that came with a message; what nobody takes is closed. */
 class Received implements Disposable {
-  readonly #fds: readonly OwnedFd[];
+  readonly fds: readonly OwnedFd[];
 
   constructor(fds: readonly OwnedFd[]) {
-    this.#fds = fds;
-  }
-
-  get first(): OwnedFd | undefined {
-    return this.#fds[0];
+    this.fds = fds;
   }
 
   [Symbol.dispose](): void {
-    closeAll(this.#fds);
+    closeAll(this.fds);
   }
 }
 

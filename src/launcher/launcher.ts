@@ -9,10 +9,11 @@ import { SystemError } from "../../ffi/errors.ts";
 import { asFd, closeAll, type Fd, type OwnedFd, setCloseOnExec } from "../../ffi/fd.ts";
 import { poll } from "../../ffi/poll.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
-import { adoptOrphans, type Exit, kill, openPidfd, type Pid } from "../../ffi/process.ts";
-import { forbidNewPrivileges, installFilter, installListener, type Listener } from "../../ffi/seccomp.ts";
+import { adoptOrphans, type Exit, kill, openPidfd, type Pid, parentPid } from "../../ffi/process.ts";
+import { forbidNewPrivileges, installFilter, installListener } from "../../ffi/seccomp.ts";
 import { spawn } from "../../ffi/spawn.ts";
-import { execFilter, type FilterOptions } from "../sandbox/filter.ts";
+import { openDiagnosis } from "../../ffi/unix-diag.ts";
+import { execFilter } from "../sandbox/filter.ts";
 import { restrict } from "../sandbox/restrict.ts";
 import { BlockingChannel } from "../wire/blocking-channel.ts";
 import { killDescendants, reapAll } from "./descendants.ts";
@@ -21,6 +22,7 @@ import { CONTROL_FD, type ConfigureMessage, type FromLauncher, type SpawnMessage
 
 interface Child {
   readonly id: number;
+  readonly sweepAfter: boolean;
   readonly pidfd: OwnedFd;
 }
 
@@ -34,16 +36,26 @@ export function runLauncher(): void {
   new Launcher(control).run();
 }
 
-/** Installs the filter, last of all that restricts this process. @returns the listener, where it supervises */
-function filter(options: Omit<FilterOptions, "arch">): (Listener & Disposable) | undefined {
+interface Supervised extends Disposable {
+  /** See ffi/seccomp.ts. */
+  readonly killable: boolean;
+  /** The listener, then what the supervisor asks about sockets with. */
+  readonly fds: readonly Fd[];
+}
+
+/** Installs the filter, last of all that restricts this process. @returns what supervision needs, where it supervises */
+function filter(options: NonNullable<ConfigureMessage["filter"]>): Supervised | undefined {
   forbidNewPrivileges();
-  const program = execFilter({ arch: process.arch === "arm64" ? "arm64" : "x64", ...options });
+  const spared = [process.pid, parentPid()].filter((pid) => pid !== 0); // 0: the parent is in another process namespace
+  const program = execFilter({ arch: process.arch === "arm64" ? "arm64" : "x64", ...options, spared });
   if (!options.notifyExec) {
     installFilter(program);
     return undefined;
   }
-  const listener = installListener(program);
-  return { ...listener, [Symbol.dispose]: () => listener.listener.close() };
+  const diagnosis = options.notifyConnect ? [openDiagnosis()] : []; // before the filter, which forbids it
+  const { listener, killable } = installListener(program);
+  const owned = [listener, ...diagnosis];
+  return { killable, fds: owned.map(({ fd }) => fd), [Symbol.dispose]: () => closeAll(owned) };
 }
 
 class Launcher {
@@ -107,7 +119,7 @@ class Launcher {
       restrict(message.plan);
       using supervised = message.filter === undefined ? undefined : filter(message.filter);
       if (supervised === undefined) this.#send({ type: "ready" });
-      else this.#channel.send({ type: "ready", killable: supervised.killable } satisfies FromLauncher, [supervised.listener.fd]);
+      else this.#channel.send({ type: "ready", killable: supervised.killable } satisfies FromLauncher, supervised.fds);
     } catch (error) {
       this.#send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
       this.#serving = false;
@@ -125,7 +137,7 @@ class Launcher {
         fds: message.fds.map((to, i) => ({ from: fds[i]?.fd ?? asFd(0), to })),
         ignored: new Set(message.ignored),
       });
-      this.#children.set(pid, { id: message.id, pidfd: openPidfd(pid) });
+      this.#children.set(pid, { id: message.id, sweepAfter: message.sweepAfter === true, pidfd: openPidfd(pid) });
       this.#send({ type: "spawned", id: message.id });
     } catch (error) {
       const { code, errno } = error instanceof SystemError ? error : { code: "EINVAL", errno: 22 };
@@ -141,34 +153,51 @@ class Launcher {
   #reap(): void {
     const ended = new Map<Pid, Exit>();
     reapAll(ended);
-    this.#report(ended);
+    const last = [...ended.keys()].find((pid) => this.#children.get(pid)?.sweepAfter);
+    if (last === undefined) return this.#report(ended);
+    const killed = this.#killAll(new Map([...ended].filter(([pid]) => pid !== last)));
+    if (killed !== undefined) this.#reportOne(last, ended.get(last) ?? { code: 0 }, killed);
   }
 
   #sweep(): void {
     const before = new Map<Pid, Exit>();
     reapAll(before);
+    const killed = this.#killAll(before);
+    if (killed !== undefined) this.#send({ type: "swept", killed });
+  }
+
+  /**
+   * Ends everything, and reports it after those that had ended before.
+   * @returns how many processes it killed; undefined where that failed and this launcher gives up
+   */
+  #killAll(before: ReadonlyMap<Pid, Exit>): number | undefined {
     this.#report(before);
     const swept = killDescendants();
     this.#report(swept.ended);
-    if (!swept.complete) {
-      this.#send({ type: "failed", message: "something that was started does not end, even when killed" });
-      this.#serving = false;
-      return;
-    }
-    this.#send({ type: "swept", killed: swept.ended.size });
+    if (swept.complete) return swept.ended.size;
+    this.#send({ type: "failed", message: "something that was started does not end, even when killed" });
+    this.#serving = false;
+    return undefined;
   }
 
   #report(ended: ReadonlyMap<Pid, Exit>): void {
-    for (const [pid, exit] of ended) {
-      const child = this.#children.get(pid);
-      if (child === undefined) continue;
-      this.#children.delete(pid);
-      child.pidfd.close();
-      this.#send({ type: "exited", id: child.id, ...exit });
-    }
+    for (const [pid, exit] of ended) this.#reportOne(pid, exit);
+  }
+
+  #reportOne(pid: Pid, exit: Exit, killed?: number): void {
+    const child = this.#children.get(pid);
+    if (child === undefined) return;
+    this.#children.delete(pid);
+    child.pidfd.close();
+    this.#send({ type: "exited", id: child.id, ...exit, ...(killed !== undefined && { killed }) });
   }
 
   #send(message: FromLauncher): void {
-    this.#channel.send(message);
+    try {
+      this.#channel.send(message);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === "EPIPE")) throw error;
+      this.#serving = false; // the server has gone
+    }
   }
 }

@@ -62,6 +62,7 @@ export class LauncherPool implements Disposable {
       return killed;
     } catch (error) {
       launcher[Symbol.dispose]();
+      await launcher.buried;
       throw error;
     }
   }

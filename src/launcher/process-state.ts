@@ -2,9 +2,9 @@
  * What Bun changed in a process of ours before our first line: it ignores two signals, and raises the soft limit on open files to the
  * hard one. What we start, or become, is to find neither. Both were inherited, so the parent still shows what they were.
  */
-import { readFileSync } from "node:fs";
 import { openFileLimit, parentPid, setOpenFileLimit } from "../../ffi/process.ts";
 import { ignoredSignals, SIGNALS, setDisposition } from "../../ffi/signals.ts";
+import { readText } from "../../ffi/small-files.ts";
 
 /** Signals that Bun ignores from the start. */
 const TOUCHED = [SIGNALS["SIGPIPE"] ?? 13, SIGNALS["SIGXFSZ"] ?? 25];
@@ -44,7 +44,7 @@ export function restoreOpenFiles(soft: bigint): void {
 
 function softLimitOf(pid: number): bigint | undefined {
   try {
-    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "latin1"))?.[1];
+    const soft = /^Max open files\s+(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1];
     return soft === undefined ? undefined : BigInt(soft);
   } catch {
     return undefined; // no /proc, or the parent is another user's: keep what there is

@@ -21,7 +21,7 @@ export interface ConfigureMessage {
   /** What it restricts itself to, and with it all that it starts. */
   readonly plan: SandboxPlan;
   /** The system calls that it gives up, or has supervised; undefined: no filter. */
-  readonly filter?: Omit<FilterOptions, "arch"> | undefined;
+  readonly filter?: Omit<FilterOptions, "arch" | "spared"> | undefined;
 }
 
 /** Starts a program; the descriptors ride along in the order of `fds`. */
@@ -38,6 +38,8 @@ export interface SpawnMessage {
   readonly umask?: number | undefined;
   /** Signals that the program finds ignored. */
   readonly ignored?: readonly number[] | undefined;
+  /** When it ends, everything that descends from the launcher is killed at once, as by a sweep, before its end is told. */
+  readonly sweepAfter?: boolean | undefined;
 }
 
 export type ToLauncher =
@@ -49,10 +51,11 @@ export type ToLauncher =
   | { readonly type: "sweep" };
 
 export type FromLauncher =
-  /** With the listener attached, where the filter supervises. `killable`: see ffi/seccomp.ts. */
+  /** With the listener attached, where the filter supervises, and where it does connects a socket to ask about this namespace's sockets. `killable`: see ffi/seccomp.ts. */
   | { readonly type: "ready"; readonly killable?: boolean }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "spawned"; readonly id: number }
   | { readonly type: "refused"; readonly id: number; readonly code: string; readonly errno: number; readonly message: string }
-  | ({ readonly type: "exited"; readonly id: number } & Exit)
+  /** `killed`: how many processes the sweep after it killed, where one was asked for. */
+  | ({ readonly type: "exited"; readonly id: number; readonly killed?: number } & Exit)
   | { readonly type: "swept"; readonly killed: number };

@@ -8,7 +8,6 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { RulesError, RulesLoadError } from "./errors.ts";
 import { errorCode } from "./files.ts";
-import { parseRules } from "./parse-rules.ts";
 import { isRememberedLine } from "./remembered-line.ts";
 import { RuleSet } from "./rule-set.ts";
 
@@ -44,8 +43,18 @@ export function rememberedFile(places: Pick<RulePlaces, "home" | "configHome">):
 export function loadRules(places: RulePlaces): LoadedRules {
   const errors: RulesError[] = [];
   const rules = new RuleSet();
-  const remembered = rememberedFile(places);
   const files = findFiles(places, errors);
+  if (files.length > 0) addFiles(rules, files, places, errors);
+  if (errors.length > 0) throw new RulesLoadError(errors);
+  return { rules, files };
+}
+
+/** Loaded once there is something to parse: its tables take as long as Bun's start, which a server without rules need not wait for. */
+const parser = () => require("./parse-rules.ts") as typeof import("./parse-rules.ts");
+
+function addFiles(rules: RuleSet, files: readonly string[], places: RulePlaces, errors: RulesError[]): void {
+  const { parseRules } = parser();
+  const remembered = rememberedFile(places);
   for (const file of files) {
     try {
       const isRemembered = file === remembered ? isRememberedLine : undefined;
@@ -55,8 +64,6 @@ export function loadRules(places: RulePlaces): LoadedRules {
       errors.push(error);
     }
   }
-  if (errors.length > 0) throw new RulesLoadError(errors);
-  return { rules, files };
 }
 
 function findFiles(places: RulePlaces, errors: RulesError[]): string[] {
@@ -121,7 +128,7 @@ export function inspectRules(places: RulePlaces): InspectedFile[] {
   const errors: RulesError[] = [];
   const inspected = findFiles(places, errors).map((path) => {
     try {
-      return { path, rules: parseRules(path, readText(path), { home: places.home }).size };
+      return { path, rules: parser().parseRules(path, readText(path), { home: places.home }).size };
     } catch (error) {
       if (!(error instanceof RulesError)) throw error;
       return { path, rules: 0, error: error.message };

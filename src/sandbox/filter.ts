@@ -12,7 +12,7 @@ export interface FilterOptions {
   readonly arch: Arch;
   /** execve and execveat wait for the supervisor. */
   readonly notifyExec: boolean;
-  /** connect waits for the supervisor. */
+  /** connect waits for the supervisor; without a network namespace ("off") also bind, by which it knows what was made inside. */
   readonly notifyConnect?: boolean;
   /** Refuse what leads out of a sandbox. Without, only what would get around the supervision of execs is refused. */
   readonly confine: boolean;
@@ -21,6 +21,8 @@ export interface FilterOptions {
    * families that it confines. AF_VSOCK, for one, reaches a virtual machine's host from any network namespace (tried).
    */
   readonly network: "on" | "loopback" | "off";
+  /** Processes whose priority, policy and processors cannot be changed: the launcher's, which the next call inherits, and the server's. */
+  readonly spared?: readonly number[];
 }
 
 const EPERM = 1;
@@ -139,9 +141,38 @@ const CONFINING: readonly Check[] = [
   },
 ];
 
+/** <linux/resource.h>, <linux/ioprio.h>: whose priority is set, a process's, its group's or its user's. */
+const WHICH = { setpriority: { process: 0, group: 1 }, ioprio_set: { process: 1, group: 2 } } as const;
+
+/** A thread may set its own, and another's that is not spared; no user's, and no group's but its own. */
+function sparing(spared: readonly number[]): Check[] {
+  const target = (argument: number) => [
+    load(low(argument)),
+    ...spared.map((pid) => jump("==", pid, { yes: "refuse" })),
+    jump("==", 0, { yes: "allow", no: "allow" }),
+  ];
+  const scheduling = (["sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"] as const).map((name) => ({
+    name,
+    steps: target(0),
+  }));
+  const priorities = (["setpriority", "ioprio_set"] as const).map((name) => ({
+    name,
+    steps: [
+      load(low(0)),
+      jump("==", WHICH[name].process, { yes: `${name} of a process` }),
+      jump("==", WHICH[name].group, { no: "refuse" }),
+      load(low(1)),
+      jump("==", 0, { yes: "allow", no: "refuse" }),
+      label(`${name} of a process`),
+      ...target(1),
+    ],
+  }));
+  return [...scheduling, ...priorities];
+}
+
 export function execFilter(options: FilterOptions): Uint8Array {
-  const { arch, confine } = options;
-  const checks = [NO_OTHER_LISTENER, ...(confine ? CONFINING : [])];
+  const { arch, confine, spared = [] } = options;
+  const checks = [NO_OTHER_LISTENER, ...(confine ? CONFINING : []), ...(spared.length > 0 ? sparing(spared) : [])];
   if (options.network === "off") {
     checks.push({ name: "socket", steps: [load(low(0)), jump("==", AF_UNIX, { yes: "allow", no: "refuse" })] });
   }
@@ -152,7 +183,7 @@ export function execFilter(options: FilterOptions): Uint8Array {
   }
   const notified: SyscallName[] = [];
   if (options.notifyExec) notified.push("execve", "execveat");
-  if (options.notifyConnect) notified.push("connect");
+  if (options.notifyConnect) notified.push("connect", ...(options.network === "off" ? (["bind"] as const) : []));
 
   const on = (name: SyscallName, to: string): Step[] => {
     const number = syscallNumber(name, arch);

@@ -9,6 +9,7 @@
 import { Placeholders } from "./placeholders.ts";
 import type { Places } from "./places.ts";
 import { type PlanInput, planSandbox, type SandboxPlan } from "./plan.ts";
+import { SandboxPlanError } from "./roots.ts";
 import { type Change, onlyUpstream, ProtectionWatch } from "./watch.ts";
 
 export interface CallEnd {
@@ -47,8 +48,12 @@ export class SandboxGuard implements Disposable {
   /**
    * A call begins; every enter() has its leave().
    * @returns whether launchers made before are not to be used for it
+   * @throws SandboxPlanError where a protected path cannot be looked at; the call has not begun then
    */
   enter(): boolean {
+    const [hidden] = this.hidden();
+    if (hidden !== undefined)
+      throw new SandboxPlanError("cannot-protect", `${hidden} is protected and cannot be looked at: make its folder accessible again`);
     const renewed = this.#running === 0 && this.#watch.stale();
     if (renewed) this.#renew();
     // While another call runs the plan stays; but a launcher made now has its mounts over what was put in place of a file.
@@ -61,6 +66,11 @@ export class SandboxGuard implements Disposable {
     this.#plan = planSandbox(this.#input, this.#places);
     this.#placeholders.reserve(this.#plan);
     this.#watch = new ProtectionWatch(this.#plan);
+  }
+
+  /** Protected paths that cannot be looked at; while there are any, no call begins. */
+  hidden(): string[] {
+    return this.#watch.hidden();
   }
 
   /** A program outside runs on behalf of one inside. */

@@ -7,6 +7,7 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync }
 import { CAP, hasCapability } from "../../ffi/capabilities.ts";
 import { landlockAbi } from "../../ffi/landlock.ts";
 import { knowsSubreaper } from "../../ffi/probe.ts";
+import { canDiagnose } from "../../ffi/unix-diag.ts";
 import type { Machine, NamespaceTool } from "./machine.ts";
 
 let known: Promise<Machine> | undefined;
@@ -30,6 +31,7 @@ async function probe(): Promise<Machine> {
     namespacesMissing: typeof namespaces === "string" ? namespaces : undefined,
     bubblewrap: findTool("bwrap"),
     cgroupKill: probeCgroup(),
+    socketDiagnosis: canDiagnose(),
     subreaper: knowsSubreaper(),
   };
 }
@@ -42,6 +44,7 @@ const NOTHING = {
   namespacesMissing: "namespaces are a feature of Linux",
   bubblewrap: undefined,
   cgroupKill: undefined,
+  socketDiagnosis: false,
   subreaper: false,
 } as const;
 

@@ -26,6 +26,8 @@ export interface Machine {
   readonly bubblewrap: string | undefined;
   /** A cgroup v2 folder in which this user may make groups and kill them whole. */
   readonly cgroupKill: string | undefined;
+  /** The kernel tells which file an AF_UNIX socket is bound to (ffi/unix-diag.ts). */
+  readonly socketDiagnosis: boolean;
   /** PR_SET_CHILD_SUBREAPER. */
   readonly subreaper: boolean;
 }

@@ -34,6 +34,11 @@ export interface SandboxPlan {
   readonly protections: readonly Protection[];
   /** By which means protections hold; "none": nothing but the watch after the call stands behind them. */
   readonly protectedBy: "mounts" | "seatbelt" | "none";
+  /**
+   * What keeps connects to sockets of the host from succeeding, besides `hiddenSockets`. "supervised": the filter sends each connect to
+   * the supervisor (src/intercept/seccomp/connect.ts). "none" also where they are to succeed, with the network on.
+   */
+  readonly connects: "landlock" | "supervised" | "none";
   /** Sockets of the host's programs that are covered, so that nothing inside connects to them. */
   readonly hiddenSockets: readonly string[];
   /** For the user: what was left out of the policy, and why. */
@@ -57,6 +62,8 @@ export interface PlanInput {
   readonly own: readonly string[];
   /** The server's namespaces; without them none can be used. */
   readonly outside: OutsideNamespaces | undefined;
+  /** Whether execs, and so connects, can be supervised by seccomp. */
+  readonly supervised: boolean;
   /** Sockets with a name that are bound on this machine now: host-sockets.ts. */
   readonly hostSockets: readonly string[];
 }
@@ -73,6 +80,7 @@ export const OPEN: SandboxPlan = {
   writable: [],
   protections: [],
   protectedBy: "none",
+  connects: "none",
   hiddenSockets: [],
   notes: [],
   lost: [],
@@ -90,14 +98,19 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
     const own = network === "namespace";
     const namespaces = { ...OPEN.namespaces, network: own, user: own && !machine.privileged };
     const capabilities = machine.uid === 0 ? "files" : "none";
+    const connects = network === "on" ? "none" : supervisedConnects(input);
     return {
       ...OPEN,
       network,
+      connects,
       capabilities,
       mountsBy: has?.tool === "bwrap" ? "front" : "launcher",
       namespaces,
       outside: input.outside,
-      lost: network === "filter" || network === "seatbelt" ? [LOST.loopback] : [],
+      lost: [
+        ...(network === "filter" || network === "seatbelt" ? [LOST.loopback] : []),
+        ...(network === "filter" || network === "namespace" ? lostSockets(connects, 0, network, false) : []),
+      ],
     };
   }
   const mount = has?.mount ?? false;
@@ -114,6 +127,7 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
   const roots = writableRoots(state, input, places);
   const writable = [...new Set([...roots.workspaces, ...roots.scratch])];
   const capabilities = keptCapabilities(machine, mount, writable, places);
+  const connects = networkOn ? "none" : machine.landlock >= 9 ? "landlock" : supervisedConnects(input);
   const options = { protectGit: input.protectGit, extra: [...input.protect, ...input.own].map((path) => places.real(path) ?? path) };
   const protections = protectedPaths(roots.workspaces, writable, options, places);
   return {
@@ -127,6 +141,7 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
     writable,
     protections: has?.tool === "bwrap" ? protections.map((one) => withoutLink(one, places)) : protections,
     protectedBy: seatbelt ? "seatbelt" : mount ? "mounts" : "none",
+    connects,
     hiddenSockets: mount && !networkOn ? input.hostSockets.filter((path) => places.kind(path) === "socket") : [],
     notes: [
       ...roots.notes,
@@ -136,7 +151,7 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
     ],
     lost: seatbelt
       ? [LOST.loopback]
-      : lostPromises({ ...machine, namespaces: has }, { mount, networkOn, network, writes: writable.length > 0 }),
+      : lostPromises({ ...machine, namespaces: has }, { mount, network, connects, writes: writable.length > 0 }),
   };
 }
 
@@ -169,18 +184,22 @@ const LOST = {
   protectedPaths: "without a mount namespace, .git and settings folders in the workspace are not protected while a command runs",
   metadata: "without a mount namespace, mode, owner, times and extended attributes of the user's files outside can be changed",
   terminals: "without a mount namespace, the user's other terminals can be written to",
-  sockets: "without a mount namespace or Landlock ABI 9, programs inside can connect to sockets of the host such as docker.sock",
-  newSockets: "before Landlock ABI 9, a socket of the host made after the launcher started can be connected to",
+  sockets:
+    "without a mount namespace, Landlock ABI 9 or supervised connects, programs inside can connect to sockets of the host such as docker.sock",
+  newSockets: "without Landlock ABI 9 or supervised connects, a socket of the host made after the launcher started can be connected to",
+  datagrams: "before Landlock ABI 9, and without a mount namespace, datagrams can be sent to sockets of the host such as syslog's",
+  newDatagrams: "before Landlock ABI 9, datagrams can be sent to a datagram socket of the host made after the launcher started",
   truncate: "before Landlock ABI 3, and without a mount namespace, files outside can be truncated",
   signals: "before Landlock ABI 6, and without a process namespace, the user's other processes can be signalled",
   abstract: "before Landlock ABI 6, and without a network namespace, abstract sockets of the host can be connected to",
+  abstractDatagrams: "before Landlock ABI 6, and without a network namespace, datagrams can be sent to abstract sockets of the host",
   links: "with bubblewrap, a link at a protected path can be replaced while a command runs",
   devices: "without Landlock, devices that the user may open can be written to",
 } as const;
 
 function lostPromises(
   { landlock, namespaces }: Machine,
-  plan: { mount: boolean; networkOn: boolean; network: SandboxPlan["network"]; writes: boolean },
+  plan: { mount: boolean; network: SandboxPlan["network"]; connects: SandboxPlan["connects"]; writes: boolean },
 ): string[] {
   const lost: string[] = [];
   if (plan.network === "filter") lost.push(LOST.loopback);
@@ -190,9 +209,24 @@ function lostPromises(
   if (!plan.mount && landlock < 3) lost.push(LOST.truncate);
   if (landlock === 0) lost.push(LOST.devices);
   if (!namespaces?.pid && landlock < 6) lost.push(LOST.signals);
-  if (!plan.networkOn && landlock < 9) lost.push(plan.mount ? LOST.newSockets : LOST.sockets);
-  if (plan.network !== "namespace" && landlock < 6) lost.push(LOST.abstract);
-  return lost;
+  return [...lost, ...lostSockets(plan.connects, landlock, plan.network, plan.mount)];
+}
+
+/** With the network on, what can be connected to is said in the notes. */
+function lostSockets(
+  connects: SandboxPlan["connects"],
+  landlock: number,
+  network: SandboxPlan["network"],
+  mount: boolean,
+): readonly string[] {
+  const supervised = connects === "supervised";
+  const named = supervised ? (mount ? LOST.newDatagrams : LOST.datagrams) : mount ? LOST.newSockets : LOST.sockets;
+  const abstract = supervised ? LOST.abstractDatagrams : LOST.abstract;
+  return [...(network === "on" || connects === "landlock" ? [] : [named]), ...(network === "namespace" || landlock >= 6 ? [] : [abstract])];
+}
+
+function supervisedConnects({ supervised, machine }: PlanInput): "supervised" | "none" {
+  return supervised && machine.socketDiagnosis ? "supervised" : "none";
 }
 
 /** What the seccomp filter has to do about sockets. */

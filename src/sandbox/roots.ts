@@ -15,9 +15,9 @@ export interface WritableRoots {
 /** A policy that cannot be carried out as it stands. */
 export class SandboxPlanError extends Error {
   override readonly name = "SandboxPlanError";
-  readonly code: "root-is-everything" | "cannot-enforce";
+  readonly code: "root-is-everything" | "cannot-enforce" | "cannot-protect";
 
-  constructor(code: "root-is-everything" | "cannot-enforce", message: string) {
+  constructor(code: "root-is-everything" | "cannot-enforce" | "cannot-protect", message: string) {
     super(message);
     this.code = code;
   }

@@ -17,12 +17,16 @@ export interface Protecting {
   readonly own: readonly string[];
 }
 
-/** @param env the server's own environment: never a command's */
+/**
+ * @param env the server's own environment: never a command's
+ * @param supervised whether execs are supervised by seccomp
+ */
 export function planInput(
   state: SandboxState,
   machine: Machine,
   protecting: Protecting,
   env: Readonly<Record<string, string | undefined>>,
+  supervised: boolean,
 ): PlanInput {
   return {
     state,
@@ -30,6 +34,7 @@ export function planInput(
     home: env["HOME"] ?? homedir(),
     tmpdir: env["TMPDIR"],
     ...protecting,
+    supervised,
     outside: machine.os === "linux" ? currentNamespaces() : undefined,
     hostSockets: networkAllowed(state.policy) ? [] : hostSockets(realPlaces, env),
   };

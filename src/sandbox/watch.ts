@@ -9,10 +9,12 @@
  * - `stale()` before a call: launchers made now would protect more. Plan anew.
  * - `undo()` after a call, when nothing of it runs any more: what appeared at a protected path is renamed out of the way. It is not
  *   deleted: the user may have made it.
+ * - `hidden()` before a call: what cannot be looked at cannot be protected. Run nothing.
  * - `changes()` at any time: the gate escalates no program that trusts a path that changed, unless the user is asked.
  */
 import { lstatSync, renameSync } from "node:fs";
 import { basename } from "node:path";
+import { errorCode } from "../policy/files.ts";
 import { smallText } from "./places.ts";
 import type { SandboxPlan } from "./plan.ts";
 import type { Protection } from "./protected.ts";
@@ -31,6 +33,9 @@ interface Seen {
   readonly version: string | undefined;
   readonly text: string | undefined;
 }
+
+/** The identity of what cannot be looked at: never that of a file. */
+const HIDDEN = "hidden";
 
 /** Names in git's folder that only a linked worktree's folder has: nothing harmless makes them appear. */
 const NEVER_MADE_BY_GIT = new Set(["commondir", "gitdir"]);
@@ -80,6 +85,14 @@ export class ProtectionWatch {
     return replaced;
   }
 
+  /**
+   * Paths that cannot be looked at: a command may take away the right to enter a folder that it owns, or put a link that leads to itself
+   * on the way. What is there could be neither mounted over nor compared, and the next command could give the right back.
+   */
+  hidden(): string[] {
+    return this.#protections.map(({ path }) => path).filter((path) => identityOf(path) === HIDDEN);
+  }
+
   /** Whether the launchers' mounts no longer match what is there. */
   stale(): boolean {
     return this.#protections.some(({ path }) => this.#mounted.get(path) !== identityOf(path));
@@ -115,15 +128,20 @@ function look(path: string): Seen {
   }
 }
 
+/** Which file is at a path; undefined where none is. */
 function identityOf(path: string): string | undefined {
-  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}:${stat.mode & 0o170000n}`;
+  try {
+    const stat = lstatSync(path, { bigint: true });
+    return `${stat.dev}:${stat.ino}:${stat.mode & 0o170000n}`;
+  } catch (error) {
+    return ["ENOENT", "ENOTDIR"].includes(errorCode(error)) ? undefined : HIDDEN;
+  }
 }
 
 function moveAway(path: string): string | undefined {
   for (let n = 1; n < 1000; n++) {
     const to = `${path}.refused-${n}`;
-    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) continue;
+    if (identityOf(to) !== undefined) continue;
     try {
       renameSync(path, to);
       return to;

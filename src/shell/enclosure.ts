@@ -89,6 +89,7 @@ export class Enclosure implements Disposable {
     return [
       ...renamed.map(({ path, to }) => `${path} is protected; what the command put there is now ${to}`),
       ...left.map((path) => `${path} is protected and appeared during the call; look at it before you trust it`),
+      ...this.#guard.hidden().map((path) => `${path} is protected and can no longer be looked at: nothing runs until it can`),
     ].map((note) => printable(note, NOTE_LENGTH));
   }
 
@@ -124,5 +125,5 @@ const NOTE_LENGTH = 500;
 function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";
   if (os !== "linux" || !(confine || notifyExec)) return undefined;
-  return { notifyExec, confine, network: filterNetwork(plan) };
+  return { notifyExec, notifyConnect: notifyExec && plan.connects === "supervised", confine, network: filterNetwork(plan) };
 }

@@ -7,7 +7,8 @@ import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import type { OutputWindow } from "./output-window.ts";
 
-const READ_BYTES = 256 * 1024;
+/** For every reader, since the window copies what it keeps at once: a new one for each call would soon have the garbage collector run. */
+const buffer = new Uint8Array(new ArrayBuffer(256 * 1024));
 const READS_A_TURN = 8;
 
 export class OutputReader implements AsyncDisposable {
@@ -15,7 +16,6 @@ export class OutputReader implements AsyncDisposable {
   readonly #window: OutputWindow;
   readonly #stopping = new AbortController();
   readonly #reading: Promise<void>;
-  readonly #buffer = new Uint8Array(new ArrayBuffer(READ_BYTES));
 
   /** Takes over the read end of a pipe; its open file is ours alone, so it may be made non-blocking. */
   constructor(pipe: OwnedFd, window: OutputWindow) {
@@ -38,10 +38,10 @@ export class OutputReader implements AsyncDisposable {
 
   #drain(reads: number): "end" | "empty" | "more" {
     for (let i = 0; i < reads; i++) {
-      const count = readInto(this.#pipe.fd, this.#buffer, "read the command's output");
+      const count = readInto(this.#pipe.fd, buffer, "read the command's output");
       if (count === "again") return "empty";
       if (count === 0) return "end";
-      this.#window.push(this.#buffer.subarray(0, count));
+      this.#window.push(buffer.subarray(0, count));
     }
     return "more";
   }

@@ -143,6 +143,7 @@ export class Shell {
         cwd: call.workdir,
         fds: [...stdio.fds, ...interception.fds],
         ignored: this.#ignored,
+        sweepAfter: true,
       });
       interception.started();
       stdio.started();
@@ -165,7 +166,7 @@ export class Shell {
       return { exit, killed: inside + outside };
     } finally {
       release();
-      await released?.catch(() => {}); // the launcher is closed then, and has ended all it ran
+      await released?.catch(() => {}); // the launcher is gone then, and all it ran
       await gate.close();
     }
   }

@@ -1,6 +1,7 @@
 /** Bash's stdin, stdout and stderr: those of the caller, or nothing to read and one pipe for both outputs, so that they keep their order. */
-import { type Fd, type OwnedFd, openNull } from "../../ffi/fd.ts";
+import type { Fd, OwnedFd } from "../../ffi/fd.ts";
 import { enlargePipe, pipe } from "../../ffi/pipe.ts";
+import { openNull } from "../../ffi/small-files.ts";
 
 const PIPE_BYTES = 1024 * 1024;
 

@@ -11,7 +11,8 @@ import { receiveMessage, sendMessage } from "../../ffi/socket.ts";
 import type { Message } from "./blocking-channel.ts";
 import { encodeFrame, FrameDecoder, WireError } from "./codec.ts";
 
-const RECEIVE_BYTES = 64 * 1024;
+/** For every channel, since what arrives is copied out at once. */
+const arrived = new Uint8Array(64 * 1024);
 
 export interface ChannelOptions {
   /** More descriptors than this with one frame is an error. */
@@ -59,8 +60,7 @@ export class Channel implements Disposable {
         this.#fds = [];
         return message;
       }
-      const buffer = new Uint8Array(new ArrayBuffer(RECEIVE_BYTES));
-      const received = receiveMessage(this.#socket.fd, buffer, { nonBlocking: true });
+      const received = receiveMessage(this.#socket.fd, arrived, { nonBlocking: true });
       if (received === "again") {
         await poller.wait(this.#socket.fd, POLLIN, this.#ending(signal));
         continue;
@@ -71,7 +71,7 @@ export class Channel implements Disposable {
         if (this.#decoder.partial) throw new WireError("the peer left in the middle of a message");
         return undefined;
       }
-      this.#decoder.push(buffer.subarray(0, received.count));
+      this.#decoder.push(arrived.slice(0, received.count));
     }
   }
 

@@ -157,7 +157,7 @@ test("the log is named by an argument or by the environment", () => {
     [[file, "--decision", "no"], 2, "--decision"],
     [[file, "--last", "0"], 2, "--last"],
     [[file, "--lst", "1"], 2, "--lst"],
-    [["/nonexistent/log"], 1, "ENOENT"],
+    [[join(folder, "missing")], 1, "ENOENT"],
     [[folder], 1, "EISDIR"],
   ] as const) {
     const result = log([...args]);

@@ -15,6 +15,7 @@ const MACHINE: Machine = {
   namespacesMissing: undefined,
   bubblewrap: undefined,
   cgroupKill: undefined,
+  socketDiagnosis: true,
   subreaper: true,
 };
 
@@ -40,6 +41,7 @@ const input = (machine: Machine, more: Partial<DoctorInput> = {}): DoctorInput =
   protect: [],
   own: [],
   outside: { mount: "mnt:[1]", pid: "pid:[1]", network: "net:[1]" },
+  supervised: false,
   hostSockets: [],
   places: PLACES,
   ruleFiles: [],
@@ -55,6 +57,9 @@ test("a machine that has everything", async () => {
   const text = renderReport(report);
   expect(text).toContain("writable: /w, /tmp (by read-only mounts and Landlock)");
   expect(text).toContain("network: off, by a network namespace");
+  expect(text).toContain("sockets of the host: connects are not supervised");
+  const supervised = renderReport(await collectReport(input(MACHINE, { supervised: true })));
+  expect(supervised).toContain("sockets of the host: connects are made by the supervisor, to sockets made inside only");
   expect(text).toContain("ended by: process namespace");
   expect(text).toEndWith("The configuration is enforced.\n");
 });

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
-import { writeSome } from "../../ffi/fd.ts";
+import { asFd, writeSome } from "../../ffi/fd.ts";
 import { pipe } from "../../ffi/pipe.ts";
 import { POLLHUP, POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
+import { openFile } from "../../ffi/small-files.ts";
 
 test("a wait ends when its descriptor is ready, and only then", async () => {
   const [one, two] = [pipe(), pipe()];
@@ -37,4 +38,22 @@ test("hundreds of waits at once each end by their own descriptor", async () => {
     read.close();
     write.close();
   }
+});
+
+test("one descriptor may be waited on twice at once, and each wait ends by itself", async () => {
+  const { read, write } = pipe();
+  const cancel = new AbortController();
+  const waits = [poller.wait(read.fd, POLLIN), poller.wait(read.fd, POLLIN, cancel.signal), poller.wait(read.fd, POLLIN)];
+  cancel.abort(new Error("enough"));
+  await expect(waits[1]).rejects.toThrow("enough");
+  writeSome(write.fd, Uint8Array.of(1), "write");
+  expect(await Promise.all([waits[0], waits[2]])).toEqual([POLLIN, POLLIN]);
+  read.close();
+  write.close();
+});
+
+test("an ordinary file is always ready, and what is not open cannot be waited on", async () => {
+  using file = openFile(import.meta.path);
+  expect(await poller.wait(file.fd, POLLIN)).toBe(POLLIN);
+  await expect(poller.wait(asFd(9999), POLLIN)).rejects.toThrow("EBADF");
 });

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import { closeAll, closeOnExec, type OwnedFd, openNull, readInto, writeSome } from "../../ffi/fd.ts";
+import { closeAll, closeOnExec, type OwnedFd, readInto, writeSome } from "../../ffi/fd.ts";
 import { pipe } from "../../ffi/pipe.ts";
+import { openNull } from "../../ffi/small-files.ts";
 import { receiveMessage, sendMessage, socketPair } from "../../ffi/socket.ts";
 
 const open = () => readdirSync("/proc/self/fd").length;

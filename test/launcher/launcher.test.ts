@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openNull } from "../../ffi/fd.ts";
+import { openNull } from "../../ffi/small-files.ts";
 import { type LauncherOptions, LauncherProcess, type Program } from "../../src/launcher/launcher-process.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
 import { OPEN } from "../../src/sandbox/plan.ts";

@@ -31,8 +31,9 @@ export async function releasedServer(server: string, helper: string, bash: strin
     z.object({}),
   );
   return {
+    pid: transport.pid ?? 0,
     async shell(command: string): Promise<ReleasedResult> {
-      const result = await client.callTool({ name: "shell", arguments: { command, workdir: "/", login: false, timeout_ms: 20_000 } });
+      const result = await client.callTool({ name: "shell", arguments: { command, workdir: "/", login: false, timeout_ms: 120_000 } });
       return JSON.parse((result.content as { text: string }[])[0]?.text ?? "");
     },
     [Symbol.asyncDispose]: () => client.close(),

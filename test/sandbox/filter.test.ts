@@ -51,6 +51,21 @@ const call = (name: SyscallName, ...args: (bigint | number)[]): Call => ({
 const open = execFilter({ arch: "x64", confine: true, notifyExec: true, network: "on" });
 const closed = execFilter({ arch: "x64", confine: true, notifyExec: true, network: "off" });
 
+test("nobody changes the priority, policy or processors of what is spared, nor of a whole user", () => {
+  const sparing = execFilter({ arch: "x64", confine: false, notifyExec: false, network: "on", spared: [1, 77] });
+  for (const name of ["sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"] as const) {
+    expect([0, 1, 77, 78].map((pid) => verdict(sparing, call(name, pid)))).toEqual([ALLOW, EPERM, EPERM, ALLOW]);
+  }
+  for (const [name, first] of [
+    ["setpriority", 0],
+    ["ioprio_set", 1],
+  ] as const) {
+    expect([0, 1, 77, 78].map((pid) => verdict(sparing, call(name, first, pid)))).toEqual([ALLOW, EPERM, EPERM, ALLOW]);
+    expect([0, 1, 77].map((group) => verdict(sparing, call(name, first + 1, group)))).toEqual([ALLOW, EPERM, EPERM]);
+    expect([0, 1000].map((user) => verdict(sparing, call(name, first + 2, user)))).toEqual([EPERM, EPERM]);
+  }
+});
+
 describe("for every number and argument", () => {
   const upTo = (bits: bigint) => fc.bigInt(0n, (1n << bits) - 1n);
   const word = fc.oneof(upTo(64n), upTo(32n), upTo(4n));
@@ -87,6 +102,9 @@ describe("for every number and argument", () => {
     for (const nr of [59, 322]) expect(verdict(unsupervised, { nr })).toBe(ALLOW);
     const connecting = execFilter({ arch: "x64", confine: true, notifyExec: true, notifyConnect: true, network: "on" });
     expect(verdict(connecting, call("connect"))).toBe(USER_NOTIF);
+    expect(verdict(connecting, call("bind"))).toBe(ALLOW);
+    const shared = execFilter({ arch: "x64", confine: true, notifyExec: true, notifyConnect: true, network: "off" });
+    for (const name of ["connect", "bind"] as const) expect(verdict(shared, call(name))).toBe(USER_NOTIF);
   });
 
   test("what a program needs every day is allowed", () => {

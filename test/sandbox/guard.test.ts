@@ -76,6 +76,30 @@ describe.each([...settings])("$name", (setting) => {
     });
   });
 
+  test("a protected path that a command hides ends no call in an error, is mistrusted, and lets no call begin until it is seen again", () => {
+    guarded((stage, guard, path) => {
+      guard.enter();
+      stage.unsandboxed("mv .git moved && ln -s .git .git"); // chmod 000 .git, for the one whom it stops
+      expect(guard.leave().renamed).toEqual([]);
+      expect(guard.hidden()).toContain(path(".git/config"));
+      expect(guard.mistrusted().map((change) => change.path)).toContain(path(".git/config"));
+      expect(() => guard.enter()).toThrow("cannot be looked at");
+      stage.unsandboxed("rm .git && mv moved .git");
+      guard.enter();
+      guard.leave();
+    });
+  });
+
+  test("a repository whose .git becomes a file between calls is planned for anew", () => {
+    guarded((stage, guard) => {
+      guard.enter();
+      guard.leave();
+      stage.unsandboxed("mv .git ../outside/moved && echo gitdir: ../outside/moved > .git");
+      expect(guard.enter()).toBe(true);
+      guard.leave();
+    });
+  });
+
   test("an upstream that git push -u notes is trusted", () => {
     guarded((stage, guard) => {
       guard.enter();

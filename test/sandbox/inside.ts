@@ -120,6 +120,7 @@ export class Stage implements Disposable {
       protect: [],
       own: [],
       outside: currentNamespaces(),
+      supervised: false,
       hostSockets: [],
     };
   }

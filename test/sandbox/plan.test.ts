@@ -44,12 +44,22 @@ const MACHINE: Machine = {
   namespacesMissing: undefined,
   bubblewrap: undefined,
   cgroupKill: undefined,
+  socketDiagnosis: true,
   subreaper: true,
 };
 
 function plan(places: Places, policy: SandboxPolicy = WORKSPACE_WRITE, more: Partial<PlanInput> = {}) {
   const outside = { mount: "mnt:[1]", pid: "pid:[1]", network: "net:[1]" };
-  const rest = { home: "/home/me", tmpdir: undefined, protectGit: false, protect: [], own: [], outside, hostSockets: [] };
+  const rest = {
+    home: "/home/me",
+    tmpdir: undefined,
+    protectGit: false,
+    protect: [],
+    own: [],
+    outside,
+    supervised: false,
+    hostSockets: [],
+  };
   return planSandbox({ state: { policy, cwd: "/w", origin: "flags" }, machine: MACHINE, ...rest, ...more }, places);
 }
 
@@ -217,4 +227,31 @@ test("the host's sockets: the kernel's table, mounts, variables, folders", () =>
       .filter((path) => !path.startsWith("/tmp"))
       .sort(),
   ).toEqual(["/run/docker.sock", "/run/user/1/podman/p.sock", "/s/agent"]);
+});
+
+describe("connects to sockets of the host", () => {
+  const places = tree({ "/w": null, "/tmp": null });
+  const made = (machine: Partial<Machine>, more: Partial<PlanInput> = {}, policy: SandboxPolicy = WORKSPACE_WRITE) =>
+    plan(places, policy, { machine: { ...MACHINE, ...machine }, supervised: true, ...more });
+  const about = ({ lost }: { lost: readonly string[] }) => lost.filter((one) => /socket/.test(one)).join("\n");
+
+  test("are Landlock's business where it knows them, else supervised where that can be had", () => {
+    expect(made({ landlock: 9 }).connects).toBe("landlock");
+    expect(made({}).connects).toBe("supervised");
+    expect(made({}, { supervised: false }).connects).toBe("none");
+    expect(made({ socketDiagnosis: false }).connects).toBe("none");
+    expect(made({}, {}, { ...WORKSPACE_WRITE, network_access: true }).connects).toBe("none");
+    expect(made({}, {}, { type: "external-sandbox", network_access: false }).connects).toBe("supervised");
+  });
+
+  test("what does not hold is said", () => {
+    const bare = { namespaces: undefined };
+    expect(about(made({ landlock: 9 }))).toBe("");
+    expect(about(made({}))).toMatch(/^before Landlock ABI 9, datagrams can be sent .* after the launcher started$/);
+    expect(about(made(bare))).toMatch(/^before Landlock ABI 9, .*datagrams can be sent to sockets of the host/);
+    expect(about(made({ ...bare, landlock: 5 }))).toMatch(/datagrams can be sent to abstract sockets/);
+    expect(about(made({}, { supervised: false }))).toMatch(/a socket of the host made after the launcher started can be connected to$/);
+    expect(about(made(bare, { supervised: false }))).toMatch(/can connect to sockets of the host such as docker\.sock$/);
+    expect(about(made(bare, {}, { ...WORKSPACE_WRITE, network_access: true }))).toBe("");
+  });
 });

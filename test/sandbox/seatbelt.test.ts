@@ -18,6 +18,7 @@ const PLAN: SandboxPlan = {
     { path: "/Users/me/w/.mcp.json", how: "watched" },
   ],
   protectedBy: "seatbelt",
+  connects: "none",
   hiddenSockets: [],
   notes: [],
   lost: [],

@@ -13,6 +13,8 @@ if ("unavailable" in built) process.stderr.write(`skipped, patched Bash: ${built
 const bash = "unavailable" in built ? "" : built.path;
 
 const folder = mkdtempSync(join(tmpdir(), "execgate-bash-"));
+/** A path in a folder that is not there. */
+const missing = join(folder, "missing", "wrapper");
 const wrapper = join(folder, "wrapper");
 const log = join(folder, "log");
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -134,7 +136,7 @@ describe.skipIf(bash === "")("which wrapper", () => {
     ["an empty one", { EXEC_WRAPPER: "", BASH_EXEC_WRAPPER: "" }, 0],
     ["the older name alone", { BASH_EXEC_WRAPPER: wrapper }, 1],
     ["the older name where the newer is empty", { EXEC_WRAPPER: "", BASH_EXEC_WRAPPER: wrapper }, 1],
-    ["the newer name before the older", { EXEC_WRAPPER: wrapper, BASH_EXEC_WRAPPER: "/nonexistent/wrapper" }, 1],
+    ["the newer name before the older", { EXEC_WRAPPER: wrapper, BASH_EXEC_WRAPPER: missing }, 1],
   ];
   test.each(cases)("%s", (_name, env, calls) => {
     expect(sh("/usr/bin/printf x; true", env)).toEqual({ code: 0, out: "x", err: "" });
@@ -149,7 +151,7 @@ describe.skipIf(bash === "")("which wrapper", () => {
 
 describe.skipIf(bash === "")("a wrapper that cannot be started: nothing runs", () => {
   const cases: [string, string, number][] = [
-    ["missing", "/nonexistent/wrapper", 127],
+    ["missing", missing, 127],
     ["not executable", "/etc/passwd", 126],
     ["a folder", "/", 126],
     ["without #!", join(folder, "no-shebang"), 126],
@@ -165,7 +167,7 @@ describe.skipIf(bash === "")("a wrapper that cannot be started: nothing runs", (
 
   test("with execfail the shell goes on, still hooked", () => {
     const { out } = sh("shopt -s execfail; exec /usr/bin/printf ran; echo $?; /usr/bin/printf ran; echo $?", {
-      EXEC_WRAPPER: "/nonexistent/wrapper",
+      EXEC_WRAPPER: missing,
     });
     expect(out).toBe("127\n127\n");
   });

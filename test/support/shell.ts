@@ -38,7 +38,7 @@ export function testShell(
 ): TestShell {
   const launcher = { command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n };
   const outside = new LauncherPool({ ...launcher, plan: OPEN, filter: undefined });
-  const input = planInput(FULL, facts, { protectGit: false, protect: [], own: [] }, {});
+  const input = planInput(FULL, facts, { protectGit: false, protect: [], own: [] }, {}, false);
   const enclosure = new Enclosure({
     ...launcher,
     input,

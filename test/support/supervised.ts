@@ -3,11 +3,12 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { asFd, type OwnedFd, openNull } from "../../ffi/fd.ts";
+import { asFd, type OwnedFd } from "../../ffi/fd.ts";
 import { pipe } from "../../ffi/pipe.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { kill, type Pid, reap } from "../../ffi/process.ts";
+import { openNull } from "../../ffi/small-files.ts";
 import { receiveMessage, sendMessage, socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
 import type { ExecRequest } from "../../src/gate/request.ts";
@@ -55,16 +56,27 @@ export class Supervised implements Disposable {
   readonly folder: string;
   readonly #control: OwnedFd;
 
-  private constructor(launcher: Pid, control: OwnedFd, listener: OwnedFd, killable: boolean, options: Options) {
+  private constructor(
+    launcher: Pid,
+    control: OwnedFd,
+    listener: OwnedFd,
+    killable: boolean,
+    options: Options,
+    diagnosis: OwnedFd | undefined,
+  ) {
     this.launcher = launcher;
     this.#control = control;
     this.folder = mkdtempSync(join(tmpdir(), "execgate-"));
     shared ??= new Supervisor();
-    this.attachment = (options.supervisor ?? shared).attach(listener, killable, config(options), {
+    const hooks = {
       onRequest: options.onRequest ?? escalate,
-      onNotes: (notes) => this.notes.push(...notes),
-      onOver: (error) => this.over.resolve(error),
-    });
+      onNotes: (notes: readonly Note[]) => this.notes.push(...notes),
+      onOver: (error: string | undefined) => this.over.resolve(error),
+    };
+    const { notifyConnect, network } = options.filter ?? {};
+    const connects = notifyConnect && diagnosis ? { diagnosis, tracked: network === "off" } : undefined;
+    this.attachment = (options.supervisor ?? shared).attach(listener, killable, config(options), hooks, connects);
+    diagnosis?.close();
   }
 
   static async start(options: Options = {}): Promise<Supervised> {
@@ -89,7 +101,7 @@ export class Supervised implements Disposable {
     if (hello === "again" || hello.fds[0] === undefined) throw new Error("the test launcher did not start");
     const { killable } = JSON.parse(Buffer.from(buffer.subarray(0, hello.count)).toString());
     try {
-      return new Supervised(launcher, ours, hello.fds[0], killable, options);
+      return new Supervised(launcher, ours, hello.fds[0], killable, options, hello.fds[1]);
     } catch (error) {
       ours.close();
       kill(launcher, 9);

@@ -8,21 +8,24 @@
 import { SystemError } from "../../../ffi/errors.ts";
 import { execve } from "../../../ffi/exec.ts";
 import { asFd, type Fd, type OwnedFd, STDERR, STDIN, STDOUT, setNonBlocking, writeSome } from "../../../ffi/fd.ts";
-import { ownEnvironment, ownFolder } from "../../../ffi/own-strings.ts";
+import { ownArguments, ownEnvironment, ownFolder } from "../../../ffi/own-strings.ts";
 import { sendMessage, socketPair } from "../../../ffi/socket.ts";
 import { inheritedOpenFiles, parentsIgnoredSignals, restoreOpenFiles, restoreSignals } from "../../launcher/process-state.ts";
 import { BlockingChannel } from "../../wire/blocking-channel.ts";
 import { inheritedDescriptors, passOn } from "./inherited.ts";
 import { type Answer, ESCALATE_SOCKET_VARIABLE, encodeFds, encodeRequest, HELLO, parseAnswer } from "./protocol.ts";
-import { awaitResult } from "./proxy.ts";
 
 /**
- * Puts one exec to the server and does what it says.
- * @param file the program, absolute or relative to the working directory
- * @param argv all its arguments, argv[0] included
- * @returns the status to exit with; does not return where the program runs inside
+ * Puts one exec to the server and does what it says. Does not return.
+ * @param skip how many of this process's arguments come before the program's path, which its own arguments follow, argv[0] included
  */
-export async function runHelper(file: string, argv: readonly string[]): Promise<number> {
+export async function runHelper(skip: number): Promise<never> {
+  const [file = "", ...argv] = ownArguments().slice(skip);
+  process.exit(await putAndObey(file, argv));
+}
+
+/** @returns the status to exit with; does not return where the program runs inside */
+async function putAndObey(file: string, argv: readonly string[]): Promise<number> {
   const descriptors = inheritedDescriptors();
   const env = ownEnvironment();
   restoreSignals(parentsIgnoredSignals());
@@ -40,12 +43,14 @@ export async function runHelper(file: string, argv: readonly string[]): Promise<
       session.close();
       return become(file, argv, env, descriptors);
     case "escalate": {
+      const { awaitResult, forwardSignals } = await import("./proxy.ts");
       const passed = answer.ours
         ? descriptors.filter((fd) => fd !== socket)
         : [STDIN, STDOUT, STDERR].filter((fd) => descriptors.includes(fd));
       const channel = new BlockingChannel(session.fd);
+      if (answer.ours) forwardSignals(channel); // none is delivered before the descriptors are on their way: this does not wait
       for (const { message: part, fds } of encodeFds(passed)) channel.send(part, fds.map(asFd));
-      return awaitResult(session.fd, answer.ours);
+      return awaitResult(session.fd);
     }
   }
 }

@@ -5,15 +5,16 @@
  * whatever is open is inherited, but for descriptors of those kinds; an inherited one of that kind (rare: programs that use them make
  * them close-on-exec) is not passed on.
  */
-import { readdirSync, readlinkSync } from "node:fs";
+import { decodeBytes } from "../../../ffi/bytes.ts";
 import { asFd, closeOnExec, type Fd, setCloseOnExec } from "../../../ffi/fd.ts";
+import { listFolder, readLink } from "../../../ffi/small-files.ts";
 
 const BUNS_OWN = /^anon_inode:\[(eventpoll|eventfd|timerfd|io_uring|inotify)\]$/;
 
 /** Call before opening anything. */
 export function inheritedDescriptors(): Fd[] {
   const folder = process.platform === "linux" ? "/proc/self/fd" : "/dev/fd";
-  return readdirSync(folder)
+  return listFolder(folder)
     .map(Number)
     .filter((number) => Number.isInteger(number) && closeOnExec(asFd(number)) !== undefined && !isBuns(number))
     .sort((a, b) => a - b)
@@ -23,7 +24,7 @@ export function inheritedDescriptors(): Fd[] {
 function isBuns(number: number): boolean {
   if (number < 3 || process.platform !== "linux") return false;
   try {
-    return BUNS_OWN.test(readlinkSync(`/proc/self/fd/${number}`));
+    return BUNS_OWN.test(decodeBytes(readLink(`/proc/self/fd/${number}`)));
   } catch {
     return true; // the one that listed the folder, closed by now
   }

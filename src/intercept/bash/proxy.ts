@@ -7,21 +7,19 @@ import { read } from "node:fs";
 import { promisify } from "node:util";
 import type { Fd } from "../../../ffi/fd.ts";
 import { SIGNALS } from "../../../ffi/signals.ts";
-import { BlockingChannel } from "../../wire/blocking-channel.ts";
+import type { BlockingChannel } from "../../wire/blocking-channel.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
 import { encodeSignal, parseResult } from "./protocol.ts";
 
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
-/**
- * @param forward whether the server understands signals; without, one ends the helper, and the server sees it go
- * @returns the program's exit status. Where the server dies, 128 + SIGKILL: the program died with it.
- */
-export async function awaitResult(session: Fd, forward: boolean): Promise<number> {
-  if (forward) {
-    const channel = new BlockingChannel(session);
-    for (const name of FORWARDED) process.on(name, () => channel.send(encodeSignal(SIGNALS[name] ?? 0)));
-  }
+/** From now on signals go to the program, where the server understands that; without, one ends the helper, and the server sees it go. */
+export function forwardSignals(channel: BlockingChannel): void {
+  for (const name of FORWARDED) process.on(name, () => channel.send(encodeSignal(SIGNALS[name] ?? 0)));
+}
+
+/** @returns the program's exit status. Where the server dies, 128 + SIGKILL: the program died with it. */
+export async function awaitResult(session: Fd): Promise<number> {
   const decoder = new FrameDecoder();
   const buffer = Buffer.alloc(4096);
   for (;;) {

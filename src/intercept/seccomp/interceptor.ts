@@ -11,7 +11,7 @@ import { type LauncherProcess, SpawnRefused, type Supervision } from "../../laun
 import type { Interception, Interceptor } from "../interceptor.ts";
 import type { Caller } from "./caller.ts";
 import type { Note, Outcome, SessionConfig } from "./protocol.ts";
-import { type Attachment, Supervisor } from "./supervisor.ts";
+import { type Attachment, type Connects, type SessionHooks, Supervisor } from "./supervisor.ts";
 
 export class SeccompInterceptor implements Interceptor, Disposable {
   readonly name = "seccomp";
@@ -30,10 +30,10 @@ export class SeccompInterceptor implements Interceptor, Disposable {
   }
 
   /** Supervises the execs under a launcher's listener from now on. */
-  supervise(listener: OwnedFd, killable: boolean): Supervision {
+  supervise(listener: OwnedFd, killable: boolean, connects?: Connects): Supervision {
     this.#supervisor ??= new Supervisor();
     const supervision = new LauncherSupervision(() => this.#attached.delete(supervision));
-    supervision.attach(this.#supervisor, listener, killable, this.#config());
+    supervision.attach(this.#supervisor, listener, killable, this.#config(), connects);
     this.#attached.add(supervision);
     return supervision;
   }
@@ -60,13 +60,16 @@ class LauncherSupervision implements Supervision {
   #attachment: Attachment | undefined;
   #call: SeccompInterception | undefined;
   #over: Error | undefined;
+  /** Whether the thread may have something to tell that it was not asked about. */
+  #telling = true;
 
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
 
-  attach(supervisor: Supervisor, listener: OwnedFd, killable: boolean, config: SessionConfig): void {
-    this.#attachment = supervisor.attach(listener, killable, config, {
+  attach(supervisor: Supervisor, listener: OwnedFd, killable: boolean, config: SessionConfig, connects: Connects | undefined): void {
+    this.#telling = tells(config);
+    const hooks: SessionHooks = {
       onRequest: (request, caller, _decision, signal) =>
         this.#call?.decide(request, caller, signal) ?? Promise.resolve({ kind: "deny", reason: "no shell call is running" }),
       onNotes: (notes) => this.#call?.note(notes),
@@ -74,7 +77,8 @@ class LauncherSupervision implements Supervision {
         this.#over = new Error(error ?? "the supervised launcher has ended");
         this.#call?.fail(this.#over);
       },
-    });
+    };
+    this.#attachment = supervisor.attach(listener, killable, config, hooks, connects);
   }
 
   admit(file: string, argv: readonly string[]): void {
@@ -82,12 +86,13 @@ class LauncherSupervision implements Supervision {
   }
 
   configure(config: SessionConfig): void {
+    this.#telling ||= tells(config);
     this.#attachment?.configure(config);
   }
 
   /** Resolves once the call has been told of every exec so far. */
   async flush(): Promise<void> {
-    await this.#attachment?.flush();
+    if (this.#telling) await this.#attachment?.flush();
   }
 
   serve(gate: Gate): Interception {
@@ -104,6 +109,9 @@ class LauncherSupervision implements Supervision {
     this.#onEnd();
   }
 }
+
+/** Without rules everything runs, and nothing is said of it. */
+const tells = ({ rules, observe }: SessionConfig) => observe || rules.prefixRules.length > 0;
 
 class SeccompInterception implements Interception {
   readonly env = {};

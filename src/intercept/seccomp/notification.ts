@@ -161,7 +161,7 @@ function isLink(who: { tid: number; pid: number }, folder: string, path: string)
 }
 
 /** The process that a thread belongs to. */
-function processOf(tid: number): number | undefined {
+export function processOf(tid: number): number | undefined {
   if (isLeader(tid) === true) return tid;
   try {
     const tgid = /^Tgid:\s*(\d+)$/m.exec(readFileSync(`/proc/${tid}/status`, "latin1"))?.[1];

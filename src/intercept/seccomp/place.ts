@@ -43,6 +43,11 @@ export class Place implements Disposable {
     return this.#path ?? linkText(`/proc/self/fd/${this.fd}`);
   }
 
+  /** Hands the duty to close to the caller. */
+  take(): OwnedFd {
+    return this.#owned.move();
+  }
+
   [Symbol.dispose](): void {
     this.#owned.close();
   }
@@ -80,6 +85,7 @@ export function find(who: Who, root: Fd, path: string, folder: Folder): Place | 
 const isCanonical = (path: string) => !/\/(?:\.{0,2}(?:\/|$))/.test(path) || path === "/";
 
 const MOST_LINKS = 40;
+const OWN_LINKS = new Set(["self", "thread-self"]);
 const PROC_SUPER_MAGIC = 0x9fa0;
 
 /** Component by component, as path_resolution(7) has it. */
@@ -103,7 +109,9 @@ function walk(who: Who, root: Fd, path: string, folder: string): OwnedFd | numbe
       at.close();
       return next;
     }
-    const text = linkTarget(next.fd);
+    // /proc/self of another process namespace is a link that cannot be read from here.
+    const own = OWN_LINKS.has(name) && isProc(next.fd);
+    const text = linkTarget(next.fd) ?? (own ? "" : undefined);
     if (text === undefined) {
       if (go(next)) return next;
       continue;

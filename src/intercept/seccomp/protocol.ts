@@ -32,6 +32,8 @@ export type Command =
       readonly session: number;
       readonly listener: number;
       readonly killable: boolean;
+      /** Where connects are supervised. */
+      readonly connects?: { readonly diagnosis: number; readonly tracked: boolean } | undefined;
       readonly config: SessionConfig;
     }
   | { readonly type: "configure"; readonly session: number; readonly config: SessionConfig }

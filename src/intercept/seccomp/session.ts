@@ -11,6 +11,7 @@ import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { complain } from "./complain.ts";
+import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
 import type { Image } from "./image.ts";
 import { type Reading, readNotification, readVector } from "./notification.ts";
@@ -42,6 +43,7 @@ export class Session {
   readonly listener: OwnedFd;
   readonly #killable: boolean;
   readonly #shared: Shared;
+  readonly #connector: Connector | undefined;
   #config: SessionConfig;
   #decider: Decider;
   #admitted: { readonly file: string; readonly argv: string } | undefined;
@@ -54,6 +56,8 @@ export class Session {
     this.listener = new OwnedFd(command.listener);
     this.#killable = command.killable;
     this.#shared = shared;
+    const { connects } = command;
+    this.#connector = connects && new Connector(this.listener.fd, new OwnedFd(connects.diagnosis), connects.tracked);
     this.#config = command.config;
     this.#decider = makeDecider(command.config.rules);
   }
@@ -73,6 +77,10 @@ export class Session {
     const { ioctls } = this.#shared;
     const notification = ioctls.receive(this.listener.fd);
     if (notification === undefined) return;
+    if (notification.nr === CONNECT || notification.nr === BIND) {
+      this.#connect(notification);
+      return;
+    }
     this.#taken = { at: Date.now(), steady: performance.now() };
     try {
       this.#judge(notification);
@@ -83,6 +91,11 @@ export class Session {
     } finally {
       this.#taken = undefined;
     }
+  }
+
+  #connect(notification: Notification): void {
+    const failed = this.#connector?.take(notification) ?? ERRNO.EACCES;
+    if (failed !== 0) this.#shared.ioctls.fail(this.listener.fd, notification.id, failed);
   }
 
   #judge(notification: Notification): void {
@@ -261,6 +274,7 @@ export class Session {
 
   /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
   close(): void {
+    this.#connector?.close();
     this.listener.close();
   }
 

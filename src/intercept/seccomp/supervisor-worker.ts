@@ -34,6 +34,7 @@ class Loop {
   readonly #tracees = new Tracees();
   readonly #ioctls = new Notifications();
   readonly #table = new PollTable();
+  readonly #buffer = new Uint8Array(new ArrayBuffer(65536));
   #changed = true;
   #look = SHORTEST_LOOK;
 
@@ -124,10 +125,9 @@ class Loop {
   }
 
   #obey(): boolean {
-    const buffer = new Uint8Array(new ArrayBuffer(65536));
-    const count = readInto(this.#commands, buffer, "read the supervisor's commands");
+    const count = readInto(this.#commands, this.#buffer, "read the supervisor's commands");
     if (count === 0) return false;
-    for (const command of this.#frames.push(buffer.subarray(0, Number(count)))) this.#do(command);
+    for (const command of this.#frames.push(this.#buffer.subarray(0, Number(count)))) this.#do(command);
     return true;
   }
 

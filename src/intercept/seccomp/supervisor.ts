@@ -45,8 +45,17 @@ export interface Attachment extends Disposable {
   detach(): void;
 }
 
+/** A listener that is notified of connect, too. */
+export interface Connects {
+  /** Made in the sandbox's network namespace: ffi/unix-diag.ts. The supervisor's from now on. */
+  readonly diagnosis: OwnedFd;
+  /** The sandbox has no network namespace of its own; the listener is notified of bind as well. */
+  readonly tracked: boolean;
+}
+
 interface Attached {
-  readonly listener: number;
+  /** Descriptors that the thread closes. */
+  readonly given: readonly number[];
   readonly hooks: SessionHooks;
   readonly asks: Set<number>;
   /** Who waits for the thread's "flushed", in order. */
@@ -79,13 +88,16 @@ export class Supervisor implements Disposable {
    * @param killable as ffi/seccomp.ts reports it
    * @throws Error where the supervisor is gone; the listener is closed then
    */
-  attach(listener: OwnedFd, killable: boolean, config: SessionConfig, hooks: SessionHooks): Attachment {
+  attach(listener: OwnedFd, killable: boolean, config: SessionConfig, hooks: SessionHooks, connects?: Connects): Attachment {
     using owned = listener.move();
+    using diagnosis = connects?.diagnosis.move();
     if (this.#lost !== undefined) throw new Error(`no exec can be supervised: ${this.#lost}`);
     const session = this.#nextSession++;
-    this.#sessions.set(session, { listener: owned.fd, hooks, asks: new Set(), flushing: [] });
+    const given = [owned.fd, ...(diagnosis === undefined ? [] : [diagnosis.fd])];
+    this.#sessions.set(session, { given, hooks, asks: new Set(), flushing: [] });
     this.#worker.ref();
-    this.#send({ type: "attach", session, listener: owned.take(), killable, config });
+    const supervised = connects && diagnosis && { diagnosis: diagnosis.take(), tracked: connects.tracked };
+    this.#send({ type: "attach", session, listener: owned.take(), killable, connects: supervised, config });
     const detach = () => this.#send({ type: "detach", session });
     return {
       configure: (changed) => this.#send({ type: "configure", session, config: changed }),
@@ -164,8 +176,8 @@ export class Supervisor implements Disposable {
     if (this.#lost !== undefined) return;
     this.#lost = `the supervisor failed: ${why}`;
     this.#commands.close();
-    for (const [number, { listener }] of [...this.#sessions]) {
-      if (!this.#begun) closeFd(asFd(listener));
+    for (const [number, { given }] of [...this.#sessions]) {
+      if (!this.#begun) for (const fd of given) closeFd(asFd(fd));
       this.#over(number, this.#lost);
     }
   }

@@ -3,7 +3,7 @@
  * that runs and one that a rule refuses. A kernel may lack listeners, another one above this process may be in the way (EBUSY), a
  * container may refuse to receive notifications or to trace.
  */
-import { openNull } from "../../../ffi/fd.ts";
+import { openNull } from "../../../ffi/small-files.ts";
 import { LauncherProcess } from "../../launcher/launcher-process.ts";
 import { inheritedOpenFiles } from "../../launcher/process-state.ts";
 import { RuleSet } from "../../policy/rule-set.ts";

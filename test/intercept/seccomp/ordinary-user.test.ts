@@ -9,7 +9,7 @@ const folder = resolve(import.meta.dir);
 const possible = process.getuid?.() === 0 && spawnSync("setpriv", ["--reuid", "1234", "test", "-r", import.meta.path]).status === 0;
 if (!possible) process.stderr.write("skipped: becoming an ordinary user takes root, setpriv, and a readable checkout\n");
 
-test.skipIf(!possible).each(["supervisor", "programs", "odd", "lifecycle"])(
+test.skipIf(!possible).each(["supervisor", "programs", "odd", "lifecycle", "connect"])(
   "%s",
   (name) => {
     const home = mkdtempSync(join(tmpdir(), "execgate-user-"));
