@@ -1,5 +1,7 @@
 /**
  * Threat 11: approval of one exec used for another. One "once" is one exec; an answer is an answer to the question that is open, and to no other.
+ *
+ * Checked by letting a "once" settle the questions that wait too (approvals.ts): the first test failed.
  */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";

@@ -1,6 +1,9 @@
 /**
  * What is in force without a flag: workspace-write in the folder that the server was started in, and read-only where that is `/` or the home folder.
  * A failed command's result says so. And threat 14: a hostile start folder decides nothing.
+ *
+ * Checked by taking no folder for too wide (state.ts): the test of the home folder failed. That BUN_* variables make the bash
+ * interceptor's helper something else, inside, is a known weakness: what is tested is that nothing comes of it outside.
  */
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, realpathSync, writeFileSync } from "node:fs";

@@ -1,5 +1,8 @@
 /**
  * Threat 7: dying at each step. Whatever dies, no exec succeeds outside afterwards, nothing hangs, and nothing is left running.
+ *
+ * Checked by taking the sweep from the launcher (descendants.ts) and the end from the escalated child (gate.ts): those about programs that
+ * run outside failed. What runs inside a process namespace ends with its process 1, sweep or not.
  */
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";

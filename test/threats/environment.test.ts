@@ -3,6 +3,8 @@
  * plus what a rule's author lists. PATH keeps only directories the sandbox cannot write.
  *
  * That the variables are set at all is shown by the same program run inside, which gets them.
+ *
+ * Checked by letting every variable of the caller through (clean-environment.ts): the tests failed.
  */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";

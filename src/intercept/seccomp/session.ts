@@ -26,6 +26,12 @@ interface Judged {
   readonly image?: Image | undefined;
 }
 
+interface Admitted {
+  readonly file: string;
+  /** As JSON. */
+  readonly argv: string;
+}
+
 /** What all sessions of the thread share. */
 export interface Shared {
   readonly ioctls: Notifications;
@@ -46,7 +52,7 @@ export class Session {
   readonly #connector: Connector | undefined;
   #config: SessionConfig;
   #decider: Decider;
-  #admitted: { readonly file: string; readonly argv: string } | undefined;
+  #admitted: Admitted | undefined;
   #notes: Note[] = [];
   /** When the notification in hand was taken: since 1970, and of the steady clock, in milliseconds. */
   #taken: { readonly at: number; readonly steady: number } | undefined;
@@ -67,7 +73,12 @@ export class Session {
     this.#decider = makeDecider(config.rules);
   }
 
-  /** The next exec of exactly this runs without being judged: the shell that the server itself starts. */
+  /**
+   * The next exec runs without being judged if it is exactly this: the shell that the server itself starts. Where the launcher has closed
+   * its memory, and this user may not open it all the same (no user namespace of theirs around it, not root), what is executed cannot
+   * be read before it is: then the next one is believed to be this. Nothing but the launcher is there to exec anything, since a launcher
+   * is swept before it is lent.
+   */
   admit(file: string, argv: readonly string[]): void {
     this.#admitted = { file, argv: JSON.stringify(argv) };
   }
@@ -82,8 +93,10 @@ export class Session {
       return;
     }
     this.#taken = { at: Date.now(), steady: performance.now() };
+    const admitted = this.#admitted;
+    this.#admitted = undefined;
     try {
-      this.#judge(notification);
+      this.#judge(notification, admitted);
     } catch (error) {
       ioctls.fail(this.listener.fd, notification.id, ERRNO.EPERM);
       const why = error instanceof Error ? error.message : String(error);
@@ -98,7 +111,7 @@ export class Session {
     if (failed !== 0) this.#shared.ioctls.fail(this.listener.fd, notification.id, failed);
   }
 
-  #judge(notification: Notification): void {
+  #judge(notification: Notification, admitted: Admitted | undefined): void {
     const { ioctls } = this.#shared;
     const { id, tid } = notification;
     const { verify, observe } = this.#config;
@@ -120,14 +133,18 @@ export class Session {
         this.#note({ request: { file: reading.file, argv: [], cwd: "", env: [], pid: reading.pid } }, "absent");
         return;
       case "unreadable":
+        if (admitted !== undefined) {
+          ioctls.proceed(this.listener.fd, id);
+          return;
+        }
         this.#deny(id, tid, { request: { file: reading.file ?? "", argv: [], cwd: "", env: [], pid: reading.pid } }, reading.why);
         return;
       case "exec":
-        this.#decide(id, tid, reading);
+        this.#decide(id, tid, reading, admitted);
     }
   }
 
-  #decide(id: bigint, tid: number, exec: Exec): void {
+  #decide(id: bigint, tid: number, exec: Exec, admitted: Admitted | undefined): void {
     const earlier = this.#shared.asks.ofThread(this.number, tid);
     if (earlier !== undefined) {
       const request = { ...exec.request, env: readVector(exec.memory, exec.envp) };
@@ -138,8 +155,7 @@ export class Session {
       }
       this.#drop(earlier);
     }
-    if (this.#admitted?.file === exec.request.file && this.#admitted.argv === JSON.stringify(exec.request.argv)) {
-      this.#admitted = undefined;
+    if (admitted?.file === exec.request.file && admitted.argv === JSON.stringify(exec.request.argv)) {
       this.#run(id, tid, exec);
       return;
     }
