@@ -54,9 +54,12 @@ export function openCallerFolder(pid: number, path: string): OwnedFd {
   }
 }
 
+/** To be there takes no right to read a folder (man open, "O_PATH"). Linux; elsewhere it must be readable. */
+const O_PATH = process.platform === "linux" ? 0o10000000 : constants.O_RDONLY;
+
 function openFolder(path: string): number {
   try {
-    return openSync(Buffer.from(encodeBytes(path)), constants.O_RDONLY | constants.O_DIRECTORY);
+    return openSync(Buffer.from(encodeBytes(path)), O_PATH | constants.O_DIRECTORY);
   } catch (cause) {
     throw new CallerError(`the folder ${path} cannot be opened outside the sandbox`, { cause });
   }

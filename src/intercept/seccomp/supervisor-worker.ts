@@ -4,6 +4,7 @@
  * It never waits for anything else: not for the main thread, not for a traced thread, not for a pipe. While threads are seized, whose
  * stops no descriptor announces, it looks for them at short, growing intervals.
  */
+import { ERRNO } from "../../../ffi/errors.ts";
 import { asFd, closeFd, type Fd, readInto } from "../../../ffi/fd.ts";
 import { POLLHUP, POLLIN } from "../../../ffi/poll-layout.ts";
 import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
@@ -11,7 +12,7 @@ import { Notifications } from "../../../ffi/seccomp.ts";
 import { SIGNALS, setDisposition } from "../../../ffi/signals.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
 import { Asks } from "./asks.ts";
-import type { Command, Report } from "./protocol.ts";
+import type { Command, Outcome, Report } from "./protocol.ts";
 import { Session } from "./session.ts";
 import { Tracees } from "./tracees.ts";
 
@@ -140,8 +141,7 @@ class Loop {
       return;
     }
     if (command.type === "outcome") {
-      const ask = this.#asks.get(command.ask);
-      if (ask !== undefined) this.#sessions.get(ask.session)?.deliver(ask, command.outcome);
+      this.#deliver(command.ask, command.outcome);
       return;
     }
     const session = this.#sessions.get(command.session);
@@ -152,6 +152,19 @@ class Loop {
       session.flush();
       this.#report({ type: "flushed", session: session.number });
     } else this.#end(session);
+  }
+
+  /** What goes wrong (out of descriptors, say) fails this exec, not the thread. */
+  #deliver(number: number, outcome: Outcome): void {
+    const ask = this.#asks.get(number);
+    const session = ask && this.#sessions.get(ask.session);
+    if (ask === undefined || session === undefined) return;
+    try {
+      session.deliver(ask, outcome);
+    } catch {
+      this.#asks.remove(ask);
+      this.#ioctls.fail(session.listener.fd, ask.id, ERRNO.EPERM);
+    }
   }
 
   #report(report: Report): void {

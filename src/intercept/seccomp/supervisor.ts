@@ -159,7 +159,12 @@ export class Supervisor implements Disposable {
       this.#asks.delete(report.ask);
       session.asks.delete(report.ask);
     }
-    if (!controller.signal.aborted) this.#send({ type: "outcome", ask: report.ask, outcome });
+    if (controller.signal.aborted) return;
+    try {
+      this.#send({ type: "outcome", ask: report.ask, outcome });
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error)); // the thread has just ended
+    }
   }
 
   #over(number: number, error: string | undefined): void {
