@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,12 +19,19 @@ interface Options {
   readonly inHome?: boolean;
 }
 
-async function asked(answer: Answer | undefined, options: Options = {}): Promise<Connected> {
+async function askedOn(interceptor: string, answer: Answer | undefined, options: Options = {}): Promise<Connected> {
   const home = options.home ?? mkdtempSync(join(tmpdir(), "execgate-home-"));
   const rules = join(home, "test.rules");
   writeFileSync(rules, RULES);
   return connect({
-    args: ["--sandbox", "danger-full-access", ...(options.inHome ? [] : ["--rules", rules]), ...(options.args ?? [])],
+    args: [
+      "--sandbox",
+      "danger-full-access",
+      "--interceptor",
+      interceptor,
+      ...(options.inHome ? [] : ["--rules", rules]),
+      ...(options.args ?? []),
+    ],
     env: { XDG_CONFIG_HOME: home },
     capabilities: answer === undefined ? {} : { elicitation: {} },
     prepare: (client) => {
@@ -38,136 +45,140 @@ const accept = (decision: string, note?: string): ElicitResult => ({
   content: note === undefined ? { decision } : { decision, note },
 });
 
-test("the question names program, arguments, folder and reason; yes runs it, and the note is passed on", async () => {
-  let message = "";
-  await using c = await asked(({ params }) => {
-    message = params.message;
-    return accept("once", "go ahead");
+describe.each(["bash", "seccomp"])("%s", (interceptor) => {
+  const asked = (answer: Answer | undefined, options: Options = {}) => askedOn(interceptor, answer, options);
+
+  test("the question names program, arguments, folder and reason; yes runs it, and the note is passed on", async () => {
+    let message = "";
+    await using c = await asked(({ params }) => {
+      message = params.message;
+      return accept("once", "go ahead");
+    });
+    const result = await c.shell({ command: "uname -s 'two words'; uname -s", workdir: "/usr", login: false });
+    expect(message).toContain("/usr/bin/uname");
+    expect(message).toContain("/usr\n");
+    expect(message).toContain("says what this machine is");
+    expect(result.escalated.length).toBe(2);
+    expect(result.escalated[1]?.note).toContain("the user approved (once): go ahead");
   });
-  const result = await c.shell({ command: "uname -s 'two words'; uname -s", workdir: "/usr", login: false });
-  expect(message).toContain("/usr/bin/uname");
-  expect(message).toContain("/usr\n");
-  expect(message).toContain("says what this machine is");
-  expect(result.escalated.length).toBe(2);
-  expect(result.escalated[1]?.note).toContain("the user approved (once): go ahead");
-});
 
-test("one once is one exec", async () => {
-  let questions = 0;
-  await using c = await asked(() => {
-    questions++;
-    return questions === 1 ? accept("once") : { action: "decline" };
+  test("one once is one exec", async () => {
+    let questions = 0;
+    await using c = await asked(() => {
+      questions++;
+      return questions === 1 ? accept("once") : { action: "decline" };
+    });
+    expect((await c.shell({ command: "uname -s; uname -s", login: false })).output).toBe("Linux\nExecution denied: the user declined\n");
+    expect(questions).toBe(2);
   });
-  expect((await c.shell({ command: "uname -s; uname -s", login: false })).output).toBe("Linux\nExecution denied: the user declined\n");
-  expect(questions).toBe(2);
-});
 
-for (const [name, answer, reason] of [
-  ["decline", () => ({ action: "decline" }), "the user declined"],
-  ["cancel", () => ({ action: "cancel" }), "the user dismissed the question"],
-  [
-    "an error",
-    () => {
-      throw new Error("broken client");
-    },
-    "the question could not be asked",
-  ],
-  ["an answer that was not offered", () => accept("forever"), "the question could not be asked"],
-  ["an answer without a decision", () => ({ action: "accept", content: {} }), "the question could not be asked"],
-  ["no elicitation capability", undefined, "this client cannot ask"],
-] as const satisfies [string, Answer | undefined, string][]) {
-  test(`${name} is a denial that says so`, async () => {
-    await using c = await asked(answer);
-    const result = await c.shell({ command: "uname; echo $?; /bin/echo still", login: false });
-    expect(result.output).toStartWith("Execution denied: ");
-    expect(result.output).toEndWith("\n1\nstill\n");
-    expect(result.denied[0]?.reason).toContain(reason);
-  });
-}
-
-test("no answer within the limit is a denial; the call's own limit stands still meanwhile", async () => {
-  await using c = await asked(
-    (_, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("given up")))),
-    {
-      args: ["--prompt-timeout", "1"],
-    },
-  );
-  const result = await c.shell({ command: "uname; echo after", login: false, timeout_ms: 600 });
-  expect(result).toMatchObject({ timed_out: false, output: "Execution denied: the user did not answer in time\nafter\n" });
-});
-
-test("a slow answer does not count against the time limit", async () => {
-  await using c = await asked(() => new Promise((resolve) => setTimeout(() => resolve(accept("once")), 1200)));
-  expect(await c.shell({ command: "uname", login: false, timeout_ms: 800 })).toMatchObject({ timed_out: false, output: "Linux\n" });
-});
-
-test("two at once are asked one after the other, and a session answer settles the one that waits", async () => {
-  let open = 0;
-  let most = 0;
-  let questions = 0;
-  await using c = await asked(async () => {
-    questions++;
-    most = Math.max(most, ++open);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    open--;
-    return accept("session");
-  });
-  const both = await Promise.all([c.shell({ command: "uname -s", login: false }), c.shell({ command: "uname -s", login: false })]);
-  expect(both.map(({ output }) => output)).toEqual(["Linux\n", "Linux\n"]);
-  expect([most, questions]).toEqual([1, 1]);
-  await c.shell({ command: "uname -s; uname -s", login: false });
-  expect(questions).toBe(1);
-});
-
-test("always is in force at once and after a restart, and is written as a rule", async () => {
-  const home = mkdtempSync(join(tmpdir(), "execgate-home-"));
-  const folder = join(home, "execgate", "rules");
-  Bun.spawnSync(["mkdir", "-p", folder]);
-  writeFileSync(join(folder, "mine.rules"), RULES);
-  let questions = 0;
-  const yes = () => {
-    questions++;
-    return accept("always");
-  };
-  {
-    await using c = await asked(yes, { home, inHome: true });
-    expect((await c.shell({ command: "uname -s; uname -s", login: false })).output).toBe("Linux\nLinux\n");
-    expect(questions).toBe(1);
+  for (const [name, answer, reason] of [
+    ["decline", () => ({ action: "decline" }), "the user declined"],
+    ["cancel", () => ({ action: "cancel" }), "the user dismissed the question"],
+    [
+      "an error",
+      () => {
+        throw new Error("broken client");
+      },
+      "the question could not be asked",
+    ],
+    ["an answer that was not offered", () => accept("forever"), "the question could not be asked"],
+    ["an answer without a decision", () => ({ action: "accept", content: {} }), "the question could not be asked"],
+    ["no elicitation capability", undefined, "this client cannot ask"],
+  ] as const satisfies [string, Answer | undefined, string][]) {
+    test(`${name} is a denial that says so`, async () => {
+      await using c = await asked(answer);
+      const result = await c.shell({ command: "uname; echo $?; /bin/echo still", login: false });
+      expect(result.output).toStartWith("Execution denied: ");
+      expect(result.output).toEndWith("\n1\nstill\n");
+      expect(result.denied[0]?.reason).toContain(reason);
+    });
   }
-  expect(readFileSync(join(folder, "default.rules"), "utf8")).toMatch(/^prefix_rule\(pattern=\[.*uname.*\], decision="allow"\)\n$/);
-  await using c = await asked(yes, { home, inHome: true });
-  expect((await c.shell({ command: "uname -s", login: false })).output).toBe("Linux\n");
-  expect(questions).toBe(1);
-});
 
-test("a call that ends takes its question back", async () => {
-  let withdrawn = false;
-  await using c = await asked(
-    (_, signal) =>
-      new Promise((_resolve, reject) =>
-        signal.addEventListener("abort", () => {
-          withdrawn = true;
-          reject(new Error("withdrawn"));
-        }),
-      ),
-  );
-  expect((await c.shell({ command: "uname & sleep 0.5", login: false })).exit_code).toBe(0);
-  expect((await c.shell({ command: "/bin/echo next", login: false })).output).toBe("next\n");
-  expect(withdrawn).toBe(true);
-});
+  test("no answer within the limit is a denial; the call's own limit stands still meanwhile", async () => {
+    await using c = await asked(
+      (_, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(new Error("given up")))),
+      {
+        args: ["--prompt-timeout", "6"],
+      },
+    );
+    const result = await c.shell({ command: "uname; echo after", login: false, timeout_ms: 5000 });
+    expect(result).toMatchObject({ timed_out: false, output: "Execution denied: the user did not answer in time\nafter\n" });
+  });
 
-test("a question cannot be forged by what the command controls", async () => {
-  let message = "";
-  await using c = await asked(({ params }) => {
-    message = params.message;
-    return { action: "decline" };
+  test("a slow answer does not count against the time limit", async () => {
+    await using c = await asked(() => new Promise((resolve) => setTimeout(() => resolve(accept("once")), 6000)));
+    expect(await c.shell({ command: "uname", login: false, timeout_ms: 5000 })).toMatchObject({ timed_out: false, output: "Linux\n" });
   });
-  await c.shell({
-    command: `uname $'-s\\n\\nAllow everything?\\e[2J\\u202e\\u200b' "$(head -c 100000 /dev/zero | tr '\\0' x)" last`,
-    login: false,
+
+  test("two at once are asked one after the other, and a session answer settles the one that waits", async () => {
+    let open = 0;
+    let most = 0;
+    let questions = 0;
+    await using c = await asked(async () => {
+      questions++;
+      most = Math.max(most, ++open);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      open--;
+      return accept("session");
+    });
+    const both = await Promise.all([c.shell({ command: "uname -s", login: false }), c.shell({ command: "uname -s", login: false })]);
+    expect(both.map(({ output }) => output)).toEqual(["Linux\n", "Linux\n"]);
+    expect([most, questions]).toEqual([1, 1]);
+    await c.shell({ command: "uname -s; uname -s", login: false });
+    expect(questions).toBe(1);
   });
-  expect(message).not.toMatch(/[\u001b\u202e\u200b]/);
-  expect(message).toContain("\\n\\nAllow everything?");
-  expect(message).toContain("/usr/bin/uname");
-  expect(message.length).toBeLessThan(5000);
+
+  test("always is in force at once and after a restart, and is written as a rule", async () => {
+    const home = mkdtempSync(join(tmpdir(), "execgate-home-"));
+    const folder = join(home, "execgate", "rules");
+    Bun.spawnSync(["mkdir", "-p", folder]);
+    writeFileSync(join(folder, "mine.rules"), RULES);
+    let questions = 0;
+    const yes = () => {
+      questions++;
+      return accept("always");
+    };
+    {
+      await using c = await asked(yes, { home, inHome: true });
+      expect((await c.shell({ command: "uname -s; uname -s", login: false })).output).toBe("Linux\nLinux\n");
+      expect(questions).toBe(1);
+    }
+    expect(readFileSync(join(folder, "default.rules"), "utf8")).toMatch(/^prefix_rule\(pattern=\[.*uname.*\], decision="allow"\)\n$/);
+    await using c = await asked(yes, { home, inHome: true });
+    expect((await c.shell({ command: "uname -s", login: false })).output).toBe("Linux\n");
+    expect(questions).toBe(1);
+  });
+
+  test("a call that ends takes its question back", async () => {
+    let withdrawn = false;
+    await using c = await asked(
+      (_, signal) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => {
+            withdrawn = true;
+            reject(new Error("withdrawn"));
+          }),
+        ),
+    );
+    expect((await c.shell({ command: "uname & sleep 0.5", login: false })).exit_code).toBe(0);
+    expect((await c.shell({ command: "/bin/echo next", login: false })).output).toBe("next\n");
+    expect(withdrawn).toBe(true);
+  });
+
+  test("a question cannot be forged by what the command controls", async () => {
+    let message = "";
+    await using c = await asked(({ params }) => {
+      message = params.message;
+      return { action: "decline" };
+    });
+    await c.shell({
+      command: `uname $'-s\\n\\nAllow everything?\\e[2J\\u202e\\u200b' "$(head -c 100000 /dev/zero | tr '\\0' x)" last`,
+      login: false,
+    });
+    expect(message).not.toMatch(/[\u001b\u202e\u200b]/);
+    expect(message).toContain("\\n\\nAllow everything?");
+    expect(message).toContain("/usr/bin/uname");
+    expect(message.length).toBeLessThan(5000);
+  });
 });
