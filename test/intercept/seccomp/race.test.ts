@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 import { Supervised } from "../../support/supervised.ts";
 
 const ROUNDS = Number(process.env["EXECGATE_RACE_ROUNDS"] ?? 1500);
+const RUNS = 10;
 let folder: string;
 
 beforeAll(() => {
@@ -51,14 +52,19 @@ async function race(kind: string, verify: boolean): Promise<{ wins: number; deni
 
 describe.each(["path", "argv", "link", "script"])("a thread that flips the %s", (kind) => {
   test("never wins where what runs is checked", async () => {
-    const { wins, denied, killed } = await race(kind, true);
-    expect(wins).toBe(0);
-    expect(denied).toBeGreaterThan(0);
-    expect(killed).toBeGreaterThan(0);
+    // How two threads fall in with each other is chance: more runs, where in one of them nothing had to be killed.
+    let result = await race(kind, true);
+    for (let run = 1; run < RUNS && result.wins === 0 && (result.denied === 0 || result.killed === 0); run++)
+      result = await race(kind, true);
+    expect(result.wins).toBe(0);
+    expect(result.denied).toBeGreaterThan(0);
+    expect(result.killed).toBeGreaterThan(0);
   }, 240_000);
 
   // Without the check interpreters are not looked at, and every exec of a script whose interpreter is evil is a win.
   test("wins where it is not", async () => {
-    expect((await race(kind, false)).wins).toBeGreaterThan(0);
+    let result = await race(kind, false);
+    for (let run = 1; run < RUNS && result.wins === 0; run++) result = await race(kind, false);
+    expect(result.wins).toBeGreaterThan(0);
   }, 240_000);
 });
