@@ -3,7 +3,7 @@
  * `shell` a few times, answers a question as a person would, and at the end every exec is shown with its decision.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
@@ -17,9 +17,11 @@ const built = Bun.spawnSync([process.execPath, join(root, "scripts", "build.ts")
 if (built.exitCode !== 0) process.exit(1);
 
 // Not under /tmp, which commands may write: what runs outside must come from, and may change, what they may not.
-const base = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "execgate-try");
+const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "execgate-try");
+const writable = ["/tmp", tmpdir()].some((folder) => cache === folder || cache.startsWith(`${folder}/`));
+const base = writable ? "/var/tmp" : cache;
 mkdirSync(base, { recursive: true });
-const folder = mkdtempSync(join(base, "run-"));
+const folder = mkdtempSync(join(base, "execgate-try-"));
 const project = join(folder, "project");
 const outside = join(folder, "outside");
 const rules = join(folder, "try.rules");
