@@ -66,8 +66,7 @@ export class Enclosure implements Disposable {
 
   /** What the gate must not escalate from: also where everybody may write, and commands may unless they have one of their own. */
   get boundary(): Boundary {
-    const { plan } = this.#guard;
-    return plan.files === "open" ? { kind: "none" } : { kind: "roots", roots: [...plan.writable, SHARED_MEMORY] };
+    return boundaryOf(this.#guard.plan);
   }
 
   get summary(): SandboxSummary {
@@ -122,6 +121,11 @@ export class Enclosure implements Disposable {
 }
 
 const NOTE_LENGTH = 500;
+
+/** What the sandbox of a plan may write, which the gate must not escalate from. */
+export function boundaryOf(plan: SandboxPlan): Boundary {
+  return plan.files === "open" ? { kind: "none" } : { kind: "roots", roots: [...plan.writable, SHARED_MEMORY] };
+}
 
 function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";

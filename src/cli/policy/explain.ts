@@ -1,9 +1,15 @@
 /** `execgate policy explain`: for a person, which rule decides about a command and what would happen. */
 import { defineCommand } from "citty";
 import { ownEnvironment } from "../../../ffi/own-strings.ts";
-import { rulePlaces } from "../../assemble.ts";
+import { ownFolders, rulePlaces } from "../../assemble.ts";
 import { explainCommand, explanationText } from "../../policy/explain.ts";
 import { loadRules } from "../../policy/load.ts";
+import { machine } from "../../sandbox/machine-probe.ts";
+import { realPlaces } from "../../sandbox/places.ts";
+import { planSandbox } from "../../sandbox/plan.ts";
+import { planInput } from "../../sandbox/surroundings.ts";
+import { boundaryOf } from "../../shell/enclosure.ts";
+import { sandboxArgs, sandboxOptions } from "../common-args.ts";
 import { repeated } from "../repeated.ts";
 import { commandWords } from "./command-words.ts";
 
@@ -12,16 +18,22 @@ export default defineCommand({
     name: "explain",
     description: "Say which rule decides about a command, and what would happen: execgate policy explain -- COMMAND…",
   },
-  args: { rules: { type: "string", valueHint: "FILE|DIR", description: "Rules in place of those in your own folder; may be given again" } },
-  run({ rawArgs }) {
-    const command = commandWords(rawArgs, ["--rules"]);
+  args: {
+    ...sandboxArgs,
+    rules: { type: "string", valueHint: "FILE|DIR", description: "Rules in place of those in your own folder; may be given again" },
+  },
+  async run({ args, rawArgs }) {
+    const command = commandWords(rawArgs, ["--rules", "--sandbox", "--writable-root", "--protect"]);
     const { rules } = loadRules(rulePlaces(repeated(rawArgs, "--rules")));
+    const { sandbox, protectGit, protect } = sandboxOptions(args, rawArgs);
+    const supervised = false; // which decides about connects only, not about what may be written
+    const input = planInput(sandbox, await machine(), { protectGit, protect, own: ownFolders() }, process.env, supervised);
     const explanation = explainCommand({
       rules,
       command,
       cwd: process.cwd(),
       env: ownEnvironment(),
-      boundary: { kind: "roots", roots: [process.cwd()] },
+      boundary: boundaryOf(planSandbox(input, realPlaces)),
     });
     process.stdout.write(`${explanationText(explanation)}\n`);
   },

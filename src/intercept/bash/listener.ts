@@ -16,6 +16,7 @@ import { callerFolder } from "../../gate/caller.ts";
 import type { Escalation, Gate } from "../../gate/gate.ts";
 import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
+import { SpawnRefused } from "../../launcher/launcher-process.ts";
 import { log } from "../../log.ts";
 import { absolutePath } from "../../policy/paths.ts";
 import type { Message } from "../../wire/blocking-channel.ts";
@@ -160,6 +161,10 @@ class EscalateSession {
       closeAll(received);
       void this.#forward(next, child);
       await this.#channel.send(encodeResult(await child.status), [], this.#signal);
+    } catch (error) {
+      if (!(error instanceof SpawnRefused)) throw error;
+      // The helper no longer can fail its exec: the status is the one that a shell gives for it.
+      await this.#channel.send(encodeResult(error.code === "ENOENT" ? 127 : 126), [], this.#signal);
     } finally {
       closeAll(received);
     }

@@ -81,6 +81,15 @@ test("a script without #! runs, inside and out", async () => {
   expect((await inside.run(`${folder}/plain a`)).output).toBe("plain a\n");
 });
 
+test("an escalated program that cannot be run has the status that a shell gives for it", async () => {
+  using t = testShell(({ file, argv }) =>
+    file === "/usr/bin/id" || file === "/usr/bin/uname"
+      ? { kind: "escalate", program: file === "/usr/bin/id" ? "/nowhere/id" : "/etc", argv, env: [] }
+      : { kind: "run" },
+  );
+  expect((await t.run("id; echo $?; uname; echo $?")).output).toBe("127\n126\n");
+});
+
 test("the call's end ends an escalated child and its children", async () => {
   const folder = mkdtempSync(join(tmpdir(), "execgate-"));
   using t = testShell(escalating("sh"));
