@@ -7,7 +7,7 @@ import { ERRNO, SystemError } from "./errors.ts";
 import { errno, i64, libc } from "./libc.ts";
 import { piece } from "./memory.ts";
 
-const c = libc({ process_vm_readv: { args: ["i32", "buffer", "u64", "buffer", "u64", "u64"], returns: i64 } });
+const c = libc({ process_vm_readv: { args: ["i32", "buffer", i64, "buffer", i64, i64], returns: i64 } });
 
 const PAGE = 4096;
 /** The first reads take this much each, later ones, of long vectors, more. */
@@ -16,6 +16,7 @@ const LARGE = 64 * PAGE;
 const local = piece(16);
 const remote = piece(16);
 const buffer = piece(LARGE);
+local.view.setBigUint64(0, buffer.address, true);
 /** User addresses on x86-64 and arm64 fit in 2^53; anything above is none of the process's own memory. */
 const HIGHEST = BigInt(Number.MAX_SAFE_INTEGER);
 /** arm64 ignores the top byte of an address (TBI). */
@@ -55,11 +56,12 @@ export class RemoteMemory {
       return known;
     }
     const size = this.#reads++ < 6 ? SMALL : LARGE;
-    local.view.setBigUint64(0, buffer.address, true);
-    local.view.setBigUint64(8, BigInt(size), true);
-    remote.view.setBigUint64(0, BigInt(page), true);
-    remote.view.setBigUint64(8, BigInt(size), true);
-    const count = Number(c.process_vm_readv(this.#pid, local.bytes, 1n, remote.bytes, 1n, 0n));
+    // Halves as numbers, here and below: bigints are slow, and this is done for every exec.
+    local.view.setUint32(8, size, true);
+    remote.view.setUint32(0, page % 2 ** 32, true);
+    remote.view.setUint32(4, page / 2 ** 32, true);
+    remote.view.setUint32(8, size, true);
+    const count = Number(c.process_vm_readv(this.#pid, local.bytes, 1, remote.bytes, 1, 0));
     if (count <= 0) throw new SystemError("process_vm_readv", count === 0 ? ERRNO.EFAULT : errno(), "read a process's memory");
     const block = { start: page, end: page + count, bytes: buffer.bytes.slice(0, count) };
     for (let at = page; at < block.end; at += PAGE) if (!this.#pages.has(at)) this.#pages.set(at, block);
@@ -106,7 +108,6 @@ export class RemoteMemory {
     for (let at = address; ; at += 8) {
       const { start, end, bytes } = this.#block(at);
       const word = at + 8 <= end ? new DataView(bytes.buffer, bytes.byteOffset + at - start) : new DataView(this.bytes(at, 8).buffer);
-      // Two halves as numbers: a vector may be long, and bigints are slow.
       for (let k = 0; ; k += 8) {
         const high = word.getUint32(k + 4, true);
         const value = (process.arch === "arm64" ? high & 0xffffff : high) * 2 ** 32 + word.getUint32(k, true);

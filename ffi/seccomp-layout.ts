@@ -9,6 +9,8 @@ export const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
 export const SECCOMP_IOCTL_NOTIF_RECV = 0xc0502100;
 export const SECCOMP_IOCTL_NOTIF_SEND = 0xc0182101;
 export const SECCOMP_IOCTL_NOTIF_ID_VALID = 0x40082102;
+export const SECCOMP_IOCTL_NOTIF_SET_FLAGS = 0x40082104;
+export const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
 
 /** struct seccomp_notif: a struct seccomp_data lies at `data`. */
 export const notif = { size: 80, id: 0, pid: 8, flags: 12, data: 16 } as const;

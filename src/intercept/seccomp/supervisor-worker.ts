@@ -1,15 +1,15 @@
 /**
  * The supervisor's thread: one loop that blocks in ppoll(2) over the command pipe, every session's listener, and the callers of asks.
  *
- * It never waits for anything else: not for the main thread, not for a traced thread, not for a pipe. While threads are seized, whose
- * stops no descriptor announces, it looks for them at short, growing intervals.
+ * It never waits for anything else: not for the main thread, not for a traced thread, not for a pipe. The stop of a seized thread is
+ * announced by no descriptor but by SIGCHLD, which interrupts the wait: the kernel prefers the tracer to this process's other threads.
  */
 import { ERRNO } from "../../../ffi/errors.ts";
 import { asFd, closeFd, type Fd, readInto } from "../../../ffi/fd.ts";
 import { POLLHUP, POLLIN } from "../../../ffi/poll-layout.ts";
 import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
 import { Notifications } from "../../../ffi/seccomp.ts";
-import { SIGNALS, setDisposition } from "../../../ffi/signals.ts";
+import { interruptBy, SIGNALS, setDisposition } from "../../../ffi/signals.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
 import { Asks } from "./asks.ts";
 import type { Command, Outcome, Report } from "./protocol.ts";
@@ -20,8 +20,8 @@ declare const self: Worker;
 
 self.onmessage = ({ data }: MessageEvent<number>) => new Loop(asFd(data)).run();
 
-/** Microseconds between looks for a seized thread's stop: an exec takes some 200. */
-const SHORTEST_LOOK = 60;
+/** Microseconds between looks for a stop whose SIGCHLD was not seen: it came just before the wait, and went to another thread. */
+const SHORTEST_LOOK = 1000;
 const LONGEST_LOOK = 10_000;
 /** How often callers of asks are checked that have not died, but may no longer wait. */
 const ABANDONED_EVERY = 500_000;
@@ -49,6 +49,7 @@ class Loop {
     this.#report({ type: "begun" });
     try {
       sharpenTimers();
+      interruptBy(SIGNALS["SIGCHLD"] ?? 17);
       setDisposition(SIGNALS["SIGPIPE"] ?? 13, "ignore"); // a denied program's stderr may be a pipe without a reader
       while (this.#round());
     } catch (error) {
@@ -68,8 +69,8 @@ class Loop {
       const listeners = [...this.#sessions.values()].map(({ listener }) => listener.fd);
       this.#table.set([this.#commands, ...listeners, ...this.#asks.pidfds()], POLLIN);
     }
-    const ready = this.#table.wait(this.#patience());
     if (this.#tracees.waiting && this.#tracees.step()) this.#look = SHORTEST_LOOK;
+    const ready = this.#table.wait(this.#patience());
     if (ready.size === 0) {
       this.#idle();
       return true;
