@@ -17,6 +17,8 @@ export interface CallEnd {
   readonly renamed: readonly { readonly path: string; readonly to: string }[];
   /** What appeared there and was left, because a program outside may have made it. */
   readonly left: readonly string[];
+  /** Protected paths that can no longer be looked at: while there are any, no call begins. */
+  readonly hidden: readonly string[];
 }
 
 export class SandboxGuard implements Disposable {
@@ -51,13 +53,14 @@ export class SandboxGuard implements Disposable {
    * @throws SandboxPlanError where a protected path cannot be looked at; the call has not begun then
    */
   enter(): boolean {
-    const [hidden] = this.hidden();
+    const now = this.#watch.identities();
+    const [hidden] = this.#watch.hidden(now);
     if (hidden !== undefined)
       throw new SandboxPlanError("cannot-protect", `${hidden} is protected and cannot be looked at: make its folder accessible again`);
-    const renewed = this.#running === 0 && this.#watch.stale();
+    const renewed = this.#running === 0 && this.#watch.stale(now);
     if (renewed) this.#renew();
     // While another call runs the plan stays; but a launcher made now has its mounts over what was put in place of a file.
-    const remounted = !renewed && this.#watch.remount();
+    const remounted = !renewed && this.#watch.remount(now);
     this.#running++;
     return renewed || remounted;
   }
@@ -68,11 +71,6 @@ export class SandboxGuard implements Disposable {
     this.#watch = new ProtectionWatch(this.#plan);
   }
 
-  /** Protected paths that cannot be looked at; while there are any, no call begins. */
-  hidden(): string[] {
-    return this.#watch.hidden();
-  }
-
   /** A program outside runs on behalf of one inside. */
   noteEscalation(): void {
     this.#watch.noteEscalation();
@@ -80,8 +78,8 @@ export class SandboxGuard implements Disposable {
 
   /** A call has ended, and nothing of it runs any more. */
   leave(): CallEnd {
-    const end = this.#watch.undo();
-    for (const change of this.#watch.changes()) this.#mistrust(change);
+    const { changes, ...end } = this.#watch.undo();
+    for (const change of changes) this.#mistrust(change);
     this.#running--;
     return end;
   }

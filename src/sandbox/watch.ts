@@ -11,8 +11,10 @@
  *   deleted: the user may have made it.
  * - `hidden()` before a call: what cannot be looked at cannot be protected. Run nothing.
  * - `changes()` at any time: the gate escalates no program that trusts a path that changed, unless the user is asked.
+ *
+ * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`.
  */
-import { lstatSync, renameSync } from "node:fs";
+import { type BigIntStats, lstatSync, renameSync } from "node:fs";
 import { basename } from "node:path";
 import { errorCode } from "../policy/files.ts";
 import { smallText } from "./places.ts";
@@ -32,6 +34,20 @@ interface Seen {
   readonly identity: string | undefined;
   readonly version: string | undefined;
   readonly text: string | undefined;
+}
+
+/** Which file is at each protected path; undefined where none is. */
+export type Identities = ReadonlyMap<string, string | undefined>;
+
+/** What a call's end found. */
+export interface Undone {
+  readonly renamed: readonly { readonly path: string; readonly to: string }[];
+  /** What appeared and stays, because a program outside may have made it. */
+  readonly left: readonly string[];
+  /** Every change but those that were undone. */
+  readonly changes: readonly Change[];
+  /** Paths that can no longer be looked at. */
+  readonly hidden: readonly string[];
 }
 
 /** The identity of what cannot be looked at: never that of a file. */
@@ -58,14 +74,21 @@ export class ProtectionWatch {
     this.#escalated = true;
   }
 
-  changes(): Change[] {
-    return this.#protections.flatMap(({ path }) => {
+  identities(): Identities {
+    return new Map(this.#protections.map(({ path }) => [path, identityOf(path)]));
+  }
+
+  changes(now = this.#look()): Change[] {
+    return [...now].flatMap(([path, now]) => {
       const before = this.#seen.get(path);
-      const now = look(path);
       if (before === undefined || (before.identity === now.identity && before.version === now.version)) return [];
       const what = before.identity === undefined ? "appeared" : before.identity === now.identity ? "changed" : "replaced";
       return [{ path, what, before: before.text, after: now.text } as const];
     });
+  }
+
+  #look(): ReadonlyMap<string, Seen> {
+    return new Map(this.#protections.map(({ path }) => [path, look(path)]));
   }
 
   /** From now on these are as they should be. Launchers made before still do not protect them: stale() stays. */
@@ -74,12 +97,12 @@ export class ProtectionWatch {
   }
 
   /** Whether a file has taken another's place since the launchers were made; from now on launchers made before are forgotten. */
-  remount(): boolean {
+  remount(now: Identities): boolean {
     let replaced = false;
     for (const [path, identity] of this.#mounted) {
-      const now = identityOf(path);
-      if (identity === undefined || now === undefined || identity === now) continue;
-      this.#mounted.set(path, now);
+      const found = now.get(path);
+      if (identity === undefined || found === undefined || identity === found) continue;
+      this.#mounted.set(path, found);
       replaced = true;
     }
     return replaced;
@@ -89,50 +112,56 @@ export class ProtectionWatch {
    * Paths that cannot be looked at: a command may take away the right to enter a folder that it owns, or put a link that leads to itself
    * on the way. What is there could be neither mounted over nor compared, and the next command could give the right back.
    */
-  hidden(): string[] {
-    return this.#protections.map(({ path }) => path).filter((path) => identityOf(path) === HIDDEN);
+  hidden(now: Identities): string[] {
+    return [...now].filter(([, identity]) => identity === HIDDEN).map(([path]) => path);
   }
 
   /** Whether the launchers' mounts no longer match what is there. */
-  stale(): boolean {
-    return this.#protections.some(({ path }) => this.#mounted.get(path) !== identityOf(path));
+  stale(now: Identities = this.identities()): boolean {
+    return [...now].some(([path, identity]) => this.#mounted.get(path) !== identity);
   }
 
-  /**
-   * Renames what appeared to NAME.refused-N beside it.
-   * @returns what was renamed to what, and what was left because a program outside may have made it
-   */
-  undo(): { readonly renamed: readonly { readonly path: string; readonly to: string }[]; readonly left: readonly string[] } {
+  /** Renames what appeared to NAME.refused-N beside it. */
+  undo(): Undone {
+    const now = this.#look();
+    const all = this.changes(now);
     const renamed: { path: string; to: string }[] = [];
     const left: string[] = [];
-    for (const { path, what } of this.changes()) {
+    for (const { path, what } of all) {
       if (what !== "appeared") continue;
       const to = this.#escalated && !NEVER_MADE_BY_GIT.has(basename(path)) ? undefined : moveAway(path);
       if (to === undefined) left.push(path);
       else renamed.push({ path, to });
     }
-    return { renamed, left };
+    const changes = all.filter(({ path }) => !renamed.some((one) => one.path === path));
+    return { renamed, left, changes, hidden: [...now].filter(([, { identity }]) => identity === HIDDEN).map(([path]) => path) };
   }
 }
 
 function look(path: string): Seen {
-  const identity = identityOf(path);
-  if (identity === undefined) return { identity, version: undefined, text: undefined };
+  const found = inspect(path);
+  if (typeof found !== "object") return { identity: found, version: undefined, text: undefined };
+  const identity = identify(found);
+  if (!found.isFile()) return { identity, version: undefined, text: undefined };
   try {
-    const stat = lstatSync(path, { bigint: true });
-    if (!stat.isFile()) return { identity, version: undefined, text: undefined };
     const text = smallText(path, "latin1");
-    return { identity, version: text ?? `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`, text };
+    return { identity, version: text ?? `${found.size} ${found.mtimeNs} ${found.ctimeNs}`, text };
   } catch {
     return { identity, version: "unreadable", text: undefined };
   }
 }
 
-/** Which file is at a path; undefined where none is. */
 function identityOf(path: string): string | undefined {
+  const found = inspect(path);
+  return typeof found === "object" ? identify(found) : found;
+}
+
+const identify = ({ dev, ino, mode }: BigIntStats) => `${dev}:${ino}:${mode & 0o170000n}`;
+
+/** @returns undefined where nothing is */
+function inspect(path: string): BigIntStats | typeof HIDDEN | undefined {
   try {
-    const stat = lstatSync(path, { bigint: true });
-    return `${stat.dev}:${stat.ino}:${stat.mode & 0o170000n}`;
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
   } catch (error) {
     return ["ENOENT", "ENOTDIR"].includes(errorCode(error)) ? undefined : HIDDEN;
   }

@@ -85,11 +85,11 @@ export class Enclosure implements Disposable {
   }
 
   #end(): string[] {
-    const { renamed, left } = this.#guard.leave();
+    const { renamed, left, hidden } = this.#guard.leave();
     return [
       ...renamed.map(({ path, to }) => `${path} is protected; what the command put there is now ${to}`),
       ...left.map((path) => `${path} is protected and appeared during the call; look at it before you trust it`),
-      ...this.#guard.hidden().map((path) => `${path} is protected and can no longer be looked at: nothing runs until it can`),
+      ...hidden.map((path) => `${path} is protected and can no longer be looked at: nothing runs until it can`),
     ].map((note) => printable(note, NOTE_LENGTH));
   }
 

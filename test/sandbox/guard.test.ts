@@ -21,7 +21,7 @@ describe.each([...settings])("$name", (setting) => {
   test("what the user makes between calls is protected in the next", () => {
     guarded((stage, guard, path) => {
       expect(guard.enter()).toBe(false);
-      expect(guard.leave()).toEqual({ renamed: [], left: [] });
+      expect(guard.leave()).toEqual({ renamed: [], left: [], hidden: [] });
       stage.unsandboxed("echo {} > .mcp.json; git config user.name x");
       expect(guard.enter()).toBe(true);
       expect(guard.plan.protections).toContainEqual({ path: path(".mcp.json"), how: "read-only" });
@@ -80,8 +80,9 @@ describe.each([...settings])("$name", (setting) => {
     guarded((stage, guard, path) => {
       guard.enter();
       stage.unsandboxed("mv .git moved && ln -s .git .git"); // chmod 000 .git, for the one whom it stops
-      expect(guard.leave().renamed).toEqual([]);
-      expect(guard.hidden()).toContain(path(".git/config"));
+      const end = guard.leave();
+      expect(end.renamed).toEqual([]);
+      expect(end.hidden).toContain(path(".git/config"));
       expect(guard.mistrusted().map((change) => change.path)).toContain(path(".git/config"));
       expect(() => guard.enter()).toThrow("cannot be looked at");
       stage.unsandboxed("rm .git && mv moved .git");

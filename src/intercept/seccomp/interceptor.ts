@@ -60,8 +60,10 @@ class LauncherSupervision implements Supervision {
   #attachment: Attachment | undefined;
   #call: SeccompInterception | undefined;
   #over: Error | undefined;
-  /** Whether the thread may have something to tell that it was not asked about. */
+  /** Whether the thread looks at execs at all, and so may have something to tell that it was not asked about. */
   #telling = true;
+  /** What the server itself is having executed. */
+  #admitted: { readonly file: string; readonly argv: readonly string[] } | undefined;
 
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
@@ -82,10 +84,17 @@ class LauncherSupervision implements Supervision {
   }
 
   admit(file: string, argv: readonly string[]): void {
-    this.#attachment?.admit(file, argv);
+    this.#admitted = { file, argv };
+    if (this.#telling) this.#attachment?.admit(file, argv); // else everything runs, and this need not be told
+  }
+
+  /** What was to be admitted has been executed. */
+  admitted(): void {
+    this.#admitted = undefined;
   }
 
   configure(config: SessionConfig): void {
+    if (!this.#telling && this.#admitted !== undefined) this.#attachment?.admit(this.#admitted.file, this.#admitted.argv);
     this.#telling ||= tells(config);
     this.#attachment?.configure(config);
   }
@@ -97,7 +106,9 @@ class LauncherSupervision implements Supervision {
 
   serve(gate: Gate): Interception {
     const call = new SeccompInterception(gate, this, () => {
-      if (this.#call === call) this.#call = undefined;
+      if (this.#call !== call) return;
+      this.#call = undefined;
+      this.#admitted = undefined;
     });
     this.#call = call;
     if (this.#over !== undefined) call.fail(this.#over);
@@ -141,7 +152,9 @@ class SeccompInterception implements Interception {
     this.#supervision.admit(file, argv);
   }
 
-  started(): void {}
+  started(): void {
+    this.#supervision.admitted();
+  }
 
   note(notes: readonly Note[]): void {
     for (const note of notes) this.#gate.noteSettled(note);
