@@ -8,6 +8,8 @@
 import { ptr } from "bun:ffi";
 import { encodeBytes } from "./bytes.ts";
 
+const NUL_INSIDE = "a NUL byte cannot be passed to a program";
+
 /** A piece of fixed memory: bytes, a view to fill in fields, and its address. */
 export interface Piece {
   readonly bytes: Uint8Array;
@@ -41,22 +43,19 @@ export class Arena implements Disposable {
     return this.bytes(cstring(text));
   }
 
-  /** A NULL-terminated vector of strings, as argv and envp are: one block of text, one of pointers. */
+  /**
+   * A NULL-terminated vector of strings, as argv and envp are: one block of text, one of pointers.
+   * @throws RangeError where one contains a NUL itself.
+   */
   vector(texts: readonly string[]): Piece {
-    const encoded = texts.map(cstring);
-    const block = this.alloc(
-      Math.max(
-        1,
-        encoded.reduce((sum, text) => sum + text.length, 0),
-      ),
-    );
+    const block = this.bytes(encodeBytes(texts.map((text) => `${text}\0`).join("")));
     const pointers = this.alloc((texts.length + 1) * 8);
     let at = 0;
-    encoded.forEach((text, i) => {
-      block.bytes.set(text, at);
+    for (let i = 0; i < texts.length; i++) {
       pointers.view.setBigUint64(i * 8, block.address + BigInt(at), true);
-      at += text.length;
-    });
+      at = block.bytes.indexOf(0, at) + 1;
+    }
+    if (at !== block.bytes.length) throw new RangeError(NUL_INSIDE);
     return pointers;
   }
 
@@ -71,7 +70,7 @@ export class Arena implements Disposable {
  */
 export function cstring(text: string): Uint8Array {
   const encoded = encodeBytes(text);
-  if (encoded.includes(0)) throw new RangeError("a NUL byte cannot be passed to a program");
+  if (encoded.includes(0)) throw new RangeError(NUL_INSIDE);
   const out = new Uint8Array(new ArrayBuffer(encoded.length + 1));
   out.set(encoded);
   return out;

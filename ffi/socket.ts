@@ -33,6 +33,7 @@ const CONTROL_BYTES = cmsgSpace(layout, 253 * 4);
  */
 let room = piece(64 * 1024);
 const control = piece(CONTROL_BYTES);
+const arriving = { iov: piece(16), header: piece(layout.msghdr.size) };
 
 /** Two connected AF_UNIX sockets, close-on-exec. */
 export function socketPair(kind: "stream" | "datagram"): [OwnedFd, OwnedFd] {
@@ -60,7 +61,8 @@ export function sendMessage(socket: Fd, bytes: Uint8Array, options: SendOptions 
   const { fds = [], nonBlocking = false } = options;
   using arena = new Arena();
   const { address } = arena.bytes(bytes);
-  const header = messageHeader(arena, { address, length: bytes.length }, fds.length === 0 ? undefined : rights(arena, fds));
+  const header = arena.alloc(layout.msghdr.size);
+  describe({ header, iov: arena.alloc(16) }, { address, length: bytes.length }, fds.length === 0 ? undefined : rights(arena, fds));
   const flags = layout.MSG_NOSIGNAL | (nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
     const sent = Number(c.sendmsg(socket, header.bytes, flags));
@@ -93,9 +95,9 @@ export interface Received {
  * @throws SystemError, also with EMSGSIZE where control data was cut off (out of descriptors, for one).
  */
 export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlocking?: boolean } = {}): Received | "again" {
-  using arena = new Arena();
   if (into.length > room.bytes.length) room = piece(into.length);
-  const header = messageHeader(arena, { address: room.address, length: into.length }, control);
+  const { header } = arriving;
+  describe(arriving, { address: room.address, length: into.length }, control);
   const flags = layout.MSG_CMSG_CLOEXEC | (options.nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
     const count = Number(c.recvmsg(socket, header.bytes, flags));
@@ -115,19 +117,21 @@ export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlock
   }
 }
 
-function messageHeader(arena: Arena, data: { address: bigint; length: number }, control: Piece | undefined): Piece {
+/** Fills in a struct msghdr; what it held before does not matter. */
+function describe(
+  { header, iov }: { header: Piece; iov: Piece },
+  data: { address: bigint; length: number },
+  control: Piece | undefined,
+): void {
   const { msghdr } = layout;
-  const iov = arena.alloc(16);
   iov.view.setBigUint64(0, data.address, true);
   iov.view.setBigUint64(8, BigInt(data.length), true);
-  const header = arena.alloc(msghdr.size);
+  header.bytes.fill(0);
   header.view.setBigUint64(msghdr.iov, iov.address, true);
   header.view.setInt32(msghdr.iovlen, 1, true);
-  if (control !== undefined) {
-    header.view.setBigUint64(msghdr.control, control.address, true);
-    header.view.setUint32(msghdr.controllen, control.bytes.length, true);
-  }
-  return header;
+  if (control === undefined) return;
+  header.view.setBigUint64(msghdr.control, control.address, true);
+  header.view.setUint32(msghdr.controllen, control.bytes.length, true);
 }
 
 function rights(arena: Arena, fds: readonly Fd[]): Piece {

@@ -124,23 +124,25 @@ function setSignals(arena: Arena, attributes: Piece, ignored: ReadonlySet<number
 }
 
 /**
- * Two rounds, because the numbers overlap: first each source to a number that is neither a source nor a target, then from there to
- * its target. dup2 clears close-on-exec. In between, the child's copies of this process's own descriptors may be overwritten: it is
- * a copy of the table.
+ * In two rounds, because the numbers may overlap: first each source whose number another is to have moves to one that is neither a
+ * source nor a target, then every source goes to its target. dup2 clears close-on-exec. In between, the child's copies of this
+ * process's own descriptors may be overwritten: it is a copy of the table.
  */
 function placeDescriptors(actions: Piece, fds: SpawnOptions["fds"]): void {
-  const taken = new Set<number>(fds.flatMap(({ from, to }) => [from, to]));
+  const targets = new Set<number>(fds.map(({ to }) => to));
+  const taken = new Set<number>([...targets, ...fds.map(({ from }) => from)]);
   let next = 3;
-  const steps = fds.map(({ from, to }) => {
+  const free = () => {
     while (taken.has(next)) next++;
-    return { from, via: next++, to };
-  });
-  for (const { from, via } of steps) must("adddup2", c.posix_spawn_file_actions_adddup2(actions.bytes, from, via));
+    return next++;
+  };
+  const steps = fds.map(({ from, to }) => ({ from, via: targets.has(from) ? free() : from, to }));
+  const moved = steps.filter(({ from, via }) => via !== from);
+  for (const { from, via } of moved) must("adddup2", c.posix_spawn_file_actions_adddup2(actions.bytes, from, via));
   for (const { via, to } of steps) must("adddup2", c.posix_spawn_file_actions_adddup2(actions.bytes, via, to));
-  const targets = new Set(fds.map(({ to }) => to));
-  const last = Math.max(-1, ...targets);
-  for (const { via } of steps) must("addclose", c.posix_spawn_file_actions_addclose(actions.bytes, via));
+  for (const { via } of moved) must("addclose", c.posix_spawn_file_actions_addclose(actions.bytes, via));
   for (let fd = 0; fd < 3; fd++) if (!targets.has(fd)) must("addclose", c.posix_spawn_file_actions_addclose(actions.bytes, fd));
+  const last = Math.max(-1, ...targets);
   if (closeFrom !== undefined) must("addclosefrom", closeFrom.posix_spawn_file_actions_addclosefrom_np(actions.bytes, last + 1));
 }
 
