@@ -8,7 +8,7 @@
 import type { Fd } from "../../ffi/fd.ts";
 import { exitStatus } from "../../ffi/process.ts";
 import type { CallAudit, SettledLine } from "../audit/trail.ts";
-import type { Running } from "../launcher/launcher-process.ts";
+import type { LauncherProcess, Running } from "../launcher/launcher-process.ts";
 import type { LauncherPool, Lease } from "../launcher/pool.ts";
 import { printable } from "../text/printable.ts";
 import { callerState, openCallerFolder } from "./caller.ts";
@@ -110,8 +110,7 @@ export class Gate {
   async #start(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<Running> {
     const { umask, ignored } = callerState(request.pid);
     using folder = openCallerFolder(request.pid, request.cwd);
-    this.#lease ??= this.#outside.lease();
-    const { launcher } = await this.#lease;
+    const launcher = await this.#launcher();
     const running = await launcher.spawn({
       file: decision.program,
       argv: decision.argv,
@@ -123,6 +122,18 @@ export class Gate {
     });
     this.#terms.enclosure.noteEscalation();
     return running;
+  }
+
+  /** Where this call's escalated children start. What could not be had is asked for again by the next of them. */
+  async #launcher(): Promise<LauncherProcess> {
+    this.#lease ??= this.#outside.lease();
+    const lease = this.#lease;
+    try {
+      return (await lease).launcher;
+    } catch (error) {
+      if (this.#lease === lease) this.#lease = undefined;
+      throw error;
+    }
   }
 
   #child(request: ExecRequest, decision: Escalation, running: Running): EscalatedChild {
