@@ -29,17 +29,6 @@ export function setDisposition(signal: number, to: "default" | "ignore"): void {
   }
 }
 
-/** A function of C that takes a number and does nothing else: the handler of {@link interruptBy}. */
-const nothing = libc({ abs: { args: ["i32"], returns: "i32" } }).abs as unknown as { readonly ptr: number };
-
-/**
- * Has a signal interrupt a wait of the thread that it is delivered to (EINTR), and do nothing else. Interrupted reads and writes go on
- * by themselves (signal(3): SA_RESTART). What this process executes starts with the default action.
- */
-export function interruptBy(signal: number): void {
-  if (c.signal(signal, nothing.ptr as never) === -1n) throw new SystemError("signal", errno(), `handle ${signalName(signal)}`);
-}
-
 /** What became of a signal, as sigaction(2) gives and takes it. */
 export type Disposition = Uint8Array & { readonly __disposition: unique symbol };
 
