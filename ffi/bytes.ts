@@ -7,18 +7,18 @@
  * equal one that came from a well-formed file of rules.
  */
 
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const REPLACED = "\u{fffd}";
 const LOWEST_ESCAPE = 0xdc80;
 const HIGHEST_ESCAPE = 0xdcff;
 
 /** Bytes to string. Never fails. */
 export function decodeBytes(bytes: Uint8Array): string {
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return decodeEscaping(bytes);
-  }
+  const text = decodeReplacing(bytes);
+  return text.includes(REPLACED) ? decodeEscaping(bytes) : text;
 }
+
+/** U+FFFD for what is not well-formed. Not by a TextDecoder: making the first one takes a tenth as long as Bun's start. */
+const decodeReplacing = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
 
 /**
  * String to bytes: the inverse of {@link decodeBytes}.
@@ -58,10 +58,25 @@ const isLow = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
 
 function decodeEscaping(bytes: Uint8Array): string {
   let text = "";
+  let from = 0;
   for (let i = 0; i < bytes.length; ) {
     const length = sequenceLength(bytes, i);
-    text += length === 0 ? String.fromCharCode(0xdc00 + (bytes[i] ?? 0)) : strict.decode(bytes.subarray(i, i + length));
     i += Math.max(1, length);
+    if (length !== 0) continue;
+    text += decodeReplacing(bytes.subarray(from, i - 1)) + String.fromCharCode(0xdc00 + (bytes[i - 1] ?? 0));
+    from = i;
+  }
+  return text + decodeReplacing(bytes.subarray(from));
+}
+
+/** @returns undefined where it is not well-formed UTF-8 */
+export function decodeStrictly(bytes: Uint8Array): string | undefined {
+  const text = decodeReplacing(bytes);
+  if (!text.includes(REPLACED)) return text;
+  for (let i = 0; i < bytes.length; ) {
+    const length = sequenceLength(bytes, i);
+    if (length === 0) return undefined;
+    i += length;
   }
   return text;
 }

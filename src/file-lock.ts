@@ -4,7 +4,6 @@
  * Guarantees: at most one process holds it; one that died, or that held it far longer than any work here takes, has lost it. Taking it
  * needs the right to write in its folder, so a sandboxed command, which may open and flock(2) whatever it can read, cannot take it.
  */
-import { randomUUID } from "node:crypto";
 import { link, open, readFile, stat, unlink } from "node:fs/promises";
 import { errorCode } from "./policy/files.ts";
 
@@ -22,7 +21,7 @@ const POLL = 15;
  * @throws FileLockedError, and what `work` throws
  */
 export async function withFileLock<T>(lock: string, wait: number, work: () => Promise<T>): Promise<T> {
-  const own = `${lock}.${randomUUID()}`;
+  const own = `${lock}.${crypto.randomUUID()}`;
   const handle = await open(own, "wx", 0o600);
   await handle.writeFile(String(process.pid));
   await handle.close();

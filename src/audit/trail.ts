@@ -11,7 +11,6 @@
  *
  * Guarantees: an exec waits for no line and fails for none (queue.ts); lines of a call come in order.
  */
-import { randomBytes } from "node:crypto";
 import type { Decision } from "../gate/decision.ts";
 import type { ExecRequest } from "../gate/request.ts";
 import { log } from "../log.ts";
@@ -63,7 +62,7 @@ export class AuditTrail implements AsyncDisposable {
 
 /** The trail of one call. */
 export class CallAudit {
-  readonly id = randomBytes(6).toString("hex");
+  readonly id = Buffer.from(crypto.getRandomValues(new Uint8Array(6))).toString("hex");
   readonly #queue: AuditQueue;
   readonly #began = performance.now();
   /** Escalated execs that have not ended. */

@@ -7,7 +7,6 @@
  * replaced.
  * Source: rules-language.md, "Remembering".
  */
-import { randomUUID } from "node:crypto";
 import { lstat, mkdir, open, readFile, readlink, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { FileLockedError, withFileLock } from "../file-lock.ts";
@@ -80,7 +79,7 @@ async function replaceFile(file: string, text: string): Promise<void> {
     (entry) => entry.mode & 0o777,
     () => 0o600,
   );
-  const fresh = `${file}.${randomUUID()}.new`;
+  const fresh = `${file}.${crypto.randomUUID()}.new`;
   try {
     const handle = await open(fresh, "wx", mode);
     try {
