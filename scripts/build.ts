@@ -21,7 +21,7 @@ mkdirSync(dist, { recursive: true });
 const embedded = "unavailable" in bash ? [] : [stage(bash.path)];
 
 const started = performance.now();
-const failure = compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile);
+const failure = await compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile);
 if (failure !== undefined) {
   process.stderr.write(failure);
   process.exit(1);

@@ -48,7 +48,6 @@ export class Assembly implements Disposable {
 
   /** Loads the rules and makes the audit log ready; everything else waits for the first call or {@link warm}. @throws RulesLoadError, AuditPlaceError */
   constructor(options: AssemblyOptions) {
-    adopt();
     const env = cleanEnvironment();
     const places = rulePlaces(options.rules);
     const { rules, files } = loadRules(places);
@@ -103,6 +102,7 @@ export class Assembly implements Disposable {
   }
 
   async #pick(options: AssemblyOptions, policy: Policy): Promise<Picked> {
+    adopt(); // before the first launcher
     const picked = await pickInterceptor(options, () => supervisorConfig(policy, options.auditLog !== undefined));
     if (picked.note !== undefined) log.warn(picked.note);
     return picked;

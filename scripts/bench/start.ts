@@ -33,14 +33,14 @@ const ENV = ["PATH=/usr/bin:/bin", `HOME=${HOME}`, `CODEX_HOME=${HOME}`, "RUST_L
 const PATIENCE_MS = 10_000;
 
 /** The floor: a program of one statement, compiled as ours is. */
-function smallest(): string {
+async function smallest(): Promise<string> {
   const folder = join(ROOT, ".cache");
   const executable = join(folder, `smallest-${Bun.version}`);
   const made = statSync(join(ROOT, "scripts", "compile.ts")).mtimeMs;
   if (existsSync(executable) && statSync(executable).mtimeMs > made) return executable;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "smallest.ts"), "process.exit(0);\n");
-  const failure = compile(ROOT, [join(".cache", "smallest.ts")], executable);
+  const failure = await compile(ROOT, [join(".cache", "smallest.ts")], executable);
   if (failure !== undefined) throw new Error(failure);
   return executable;
 }
@@ -151,7 +151,7 @@ function memoryRow(name: string, memory: ReturnType<typeof memoryOf>, goalMb?: n
 }
 
 await printMachine();
-const floor = smallest();
+const floor = await smallest();
 const released = RELEASED;
 const times = await takeTurns(
   {
