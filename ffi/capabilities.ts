@@ -5,20 +5,12 @@ import { ERRNO, SystemError } from "./errors.ts";
 import { check, errno, libc } from "./libc.ts";
 import { piece } from "./memory.ts";
 
-/** Bound when first called: the functions are Linux's, and this file is loaded on macOS too. */
-function bind() {
-  return libc({
-    // Variadic: int prctl(int, ...).
-    prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
-    capset: { args: ["buffer", "buffer"], returns: "i32" },
-    capget: { args: ["buffer", "buffer"], returns: "i32" },
-  });
-}
-let bound: ReturnType<typeof bind> | undefined;
-function linux(): ReturnType<typeof bind> {
-  bound ??= bind();
-  return bound;
-}
+const c = libc({
+  // Variadic: int prctl(int, ...).
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  capset: { args: ["buffer", "buffer"], returns: "i32" },
+  capget: { args: ["buffer", "buffer"], returns: "i32" },
+});
 
 const PR_CAPBSET_READ = 23;
 const PR_CAPBSET_DROP = 24;
@@ -42,7 +34,7 @@ function header() {
 /** The calling thread's effective capabilities, one bit each. */
 export function effectiveCapabilities(): bigint {
   const data = piece(DATA_SIZE);
-  check("capget", linux().capget(header(), data.bytes), "read the capabilities");
+  check("capget", c.capget(header(), data.bytes), "read the capabilities");
   return BigInt(data.view.getUint32(0, true)) | (BigInt(data.view.getUint32(12, true)) << 32n);
 }
 
@@ -58,7 +50,7 @@ export function hasCapability(capability: number): boolean {
  * sets, keeps execve from granting a capability that the process does not have (man capabilities, "Transformation of capabilities").
  */
 export function dropCapabilities(kept: readonly number[] = []): void {
-  check("prctl", linux().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n), "clear the ambient capabilities");
+  check("prctl", c.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0n, 0n, 0n), "clear the ambient capabilities");
   const left = kept.reduce((bits, capability) => bits | (1n << BigInt(capability)), 0n) & effectiveCapabilities();
   if (hasCapability(CAP_SETPCAP)) reduceBoundingSet(left);
   const data = piece(DATA_SIZE);
@@ -69,15 +61,15 @@ export function dropCapabilities(kept: readonly number[] = []): void {
     data.view.setUint32(at, Number(bits), true);
     data.view.setUint32(at + 4, Number(bits), true);
   }
-  check("capset", linux().capset(header(), data.bytes), "drop capabilities");
+  check("capset", c.capset(header(), data.bytes), "drop capabilities");
 }
 
 function reduceBoundingSet(left: bigint): void {
   for (let capability = 0n; capability < 64n; capability++) {
     if ((left >> capability) & 1n) continue;
-    const known = linux().prctl(PR_CAPBSET_READ, capability, 0n, 0n, 0n);
+    const known = c.prctl(PR_CAPBSET_READ, capability, 0n, 0n, 0n);
     if (known === -1 && errno() === ERRNO.EINVAL) return; // past the last capability of this kernel
-    if (known !== 0 && linux().prctl(PR_CAPBSET_DROP, capability, 0n, 0n, 0n) === -1) {
+    if (known !== 0 && c.prctl(PR_CAPBSET_DROP, capability, 0n, 0n, 0n) === -1) {
       throw new SystemError("prctl", errno(), `drop capability ${capability} from the bounding set`);
     }
   }
@@ -85,5 +77,5 @@ function reduceBoundingSet(left: bigint): void {
 
 /** No program started from here on gains privileges by being executed: set-user-ID bits and file capabilities do nothing. */
 export function setNoNewPrivileges(): void {
-  check("prctl", linux().prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n), "give up gaining privileges");
+  check("prctl", c.prctl(PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n), "give up gaining privileges");
 }

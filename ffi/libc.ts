@@ -1,8 +1,8 @@
 /**
  * The C library, a few symbols at a time.
  *
- * Each file of this folder loads what it calls and no more: every symbol costs about 60 µs of start-up, and the escalate helper
- * starts once per exec. errno is read right after the call, before anything else can run on this thread.
+ * A function is bound when it is first called: binding one takes some 60 µs, and the escalate helper starts once per exec. errno is read
+ * right after the call, before anything else can run on this thread.
  */
 import { dlopen, type FFIFunction, FFIType, type Pointer, read } from "bun:ffi";
 import { SystemError } from "./errors.ts";
@@ -29,14 +29,31 @@ const PATH = libcPath();
 /** A 64-bit integer that arrives as a number where it fits one exactly. */
 export const i64 = FFIType.i64_fast;
 
-/** Binds C functions. The result's members are plain functions; no type is checked by C, so keep each next to its prototype. */
-export function libc<T extends Record<string, FFIFunction>>(symbols: T) {
+type Bound<T extends Record<string, FFIFunction>> = ReturnType<typeof dlopen<T>>["symbols"];
+
+/** C functions, each bound at its first call. No type is checked by C, so keep each next to its prototype. */
+export function libc<T extends Record<string, FFIFunction>>(symbols: T): Bound<T> {
+  const bound = {};
+  for (const [name, type] of Object.entries(symbols)) {
+    const bind = () => {
+      const value = bindNow({ [name]: type })[name];
+      Object.defineProperty(bound, name, { value });
+      return value;
+    };
+    Object.defineProperty(bound, name, { configurable: true, get: bind });
+  }
+  return bound as Bound<T>;
+}
+
+/** C functions, bound at once. @throws Error where this C library lacks one */
+export function bindNow<T extends Record<string, FFIFunction>>(symbols: T): Bound<T> {
   return dlopen(PATH, symbols).symbols;
 }
 
+// Not at its first call: that would come between the failure and the reading of errno.
 const location = DARWIN
-  ? libc({ __error: { args: [], returns: "ptr" } }).__error
-  : libc({ __errno_location: { args: [], returns: "ptr" } }).__errno_location;
+  ? bindNow({ __error: { args: [], returns: "ptr" } }).__error
+  : bindNow({ __errno_location: { args: [], returns: "ptr" } }).__errno_location;
 
 /** errno of the last call that failed on this thread. Read it before anything else runs. */
 export function errno(): number {

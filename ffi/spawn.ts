@@ -7,7 +7,7 @@
  */
 import { ERRNO, SystemError } from "./errors.ts";
 import type { Fd } from "./fd.ts";
-import { DARWIN, LINUX, libc } from "./libc.ts";
+import { bindNow, DARWIN, LINUX, libc } from "./libc.ts";
 import { Arena, cstring, type Piece } from "./memory.ts";
 import { asPid, type Pid, umask as setUmask } from "./process.ts";
 import { replaceByIgnoring, restoreDisposition } from "./signals.ts";
@@ -39,7 +39,7 @@ const c = libc({
 const closeFrom = LINUX ? optional() : undefined;
 function optional() {
   try {
-    return libc({ posix_spawn_file_actions_addclosefrom_np: { args: ["buffer", "i32"], returns: "i32" } });
+    return bindNow({ posix_spawn_file_actions_addclosefrom_np: { args: ["buffer", "i32"], returns: "i32" } });
   } catch {
     return undefined; // an older C library, see above
   }
