@@ -10,21 +10,27 @@ import { SystemError } from "./errors.ts";
 export const LINUX = process.platform === "linux";
 export const DARWIN = process.platform === "darwin";
 
+/** The library at `path`, and where it keeps errno for the calling thread. */
+function open(path: string) {
+  const name = DARWIN ? "__error" : "__errno_location";
+  const { [name]: location } = dlopen(path, { [name]: { args: [], returns: "ptr" } }).symbols;
+  return { path, location: location as () => Pointer };
+}
+
 /**
  * glibc and musl name the library differently; the running program is linked to one of them, so that one is loaded already, and the
  * other most likely not installed. Not asked of the file system: loading node:fs takes a third as long as starting Bun does.
  */
-function libcPath(): string {
-  if (DARWIN) return "libSystem.B.dylib";
+function openLibc() {
+  if (DARWIN) return open("libSystem.B.dylib");
   try {
-    dlopen("libc.so.6", { getpid: { args: [], returns: "i32" } });
-    return "libc.so.6";
+    return open("libc.so.6");
   } catch {
-    return process.arch === "arm64" ? "/lib/libc.musl-aarch64.so.1" : "/lib/libc.musl-x86_64.so.1";
+    return open(process.arch === "arm64" ? "/lib/libc.musl-aarch64.so.1" : "/lib/libc.musl-x86_64.so.1");
   }
 }
 
-const PATH = libcPath();
+const { path: PATH, location } = openLibc();
 
 /** A 64-bit integer that arrives as a number where it fits one exactly. */
 export const i64 = FFIType.i64_fast;
@@ -50,14 +56,9 @@ export function bindNow<T extends Record<string, FFIFunction>>(symbols: T): Boun
   return dlopen(PATH, symbols).symbols;
 }
 
-// Not at its first call: that would come between the failure and the reading of errno.
-const location = DARWIN
-  ? bindNow({ __error: { args: [], returns: "ptr" } }).__error
-  : bindNow({ __errno_location: { args: [], returns: "ptr" } }).__errno_location;
-
 /** errno of the last call that failed on this thread. Read it before anything else runs. */
 export function errno(): number {
-  return read.i32(location() as Pointer, 0);
+  return read.i32(location(), 0);
 }
 
 /**
