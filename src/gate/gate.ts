@@ -8,7 +8,7 @@
 import type { Fd } from "../../ffi/fd.ts";
 import { exitStatus } from "../../ffi/process.ts";
 import type { CallAudit, SettledLine } from "../audit/trail.ts";
-import type { LauncherProcess, Running } from "../launcher/launcher-process.ts";
+import { type LauncherProcess, type Running, SpawnRefused } from "../launcher/launcher-process.ts";
 import type { LauncherPool, Lease } from "../launcher/pool.ts";
 import { printable } from "../text/printable.ts";
 import { callerState, openCallerFolder } from "./caller.ts";
@@ -102,7 +102,9 @@ export class Gate {
     try {
       return this.#child(request, decision, await this.#start(request, decision, fds));
     } catch (error) {
-      this.#audit?.ended(request, { error: printable(error instanceof Error ? error.message : String(error), REASON_LENGTH) });
+      const reason = printable(error instanceof Error ? error.message : String(error), REASON_LENGTH);
+      this.#audit?.ended(request, { error: reason });
+      if (!(error instanceof SpawnRefused)) this.record.noteDenied(request, { kind: "deny", reason, rule: decision.rule });
       throw error;
     }
   }

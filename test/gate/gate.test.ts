@@ -36,6 +36,7 @@ test("where no launcher could be had for one escalated program, the next of the 
     (error: Error) => error.message,
   );
   expect(refused).toContain("/nowhere/launcher");
+  expect(gate.record.denied.map(({ reason }) => reason)).toEqual([refused]);
   pool.replace(OPTIONS);
   const child = await gate.escalate(request, decision, fds);
   expect(await child.status).toBe(7);

@@ -12,16 +12,17 @@ import { peerPid } from "../../../ffi/peer.ts";
 import { POLLIN } from "../../../ffi/poll-layout.ts";
 import { poller } from "../../../ffi/poller.ts";
 import { MAX_FDS, receiveMessage } from "../../../ffi/socket.ts";
-import { callerFolder } from "../../gate/caller.ts";
+import { CallerError, callerFolder } from "../../gate/caller.ts";
 import type { Escalation, Gate } from "../../gate/gate.ts";
 import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
-import { SpawnRefused } from "../../launcher/launcher-process.ts";
+import { LauncherError, SpawnRefused } from "../../launcher/launcher-process.ts";
 import { log } from "../../log.ts";
 import { absolutePath } from "../../policy/paths.ts";
 import type { Message } from "../../wire/blocking-channel.ts";
 import { Channel } from "../../wire/channel.ts";
 import { WireError } from "../../wire/codec.ts";
+import { complain } from "../complain.ts";
 import { type Answer, type EscalateRequest, encodeAnswer, encodeResult, HELLO, parseFds, parseRequest, parseSignal } from "./protocol.ts";
 
 /** Sessions of one call that are open at once; further helpers wait in the socket. */
@@ -151,8 +152,9 @@ class EscalateSession {
 
   async #escalate(request: ExecRequest, decision: Escalation, next: Next, ours: boolean): Promise<void> {
     const received: OwnedFd[] = [];
+    let numbers: readonly number[] = [];
     try {
-      const numbers = await this.#descriptors(next, received, ours);
+      numbers = await this.#descriptors(next, received, ours);
       const child = await this.#gate.escalate(
         request,
         decision,
@@ -162,9 +164,14 @@ class EscalateSession {
       void this.#forward(next, child);
       await this.#channel.send(encodeResult(await child.status), [], this.#signal);
     } catch (error) {
-      if (!(error instanceof SpawnRefused)) throw error;
-      // The helper no longer can fail its exec: the status is the one that a shell gives for it.
-      await this.#channel.send(encodeResult(error.code === "ENOENT" ? 127 : 126), [], this.#signal);
+      // The helper was told that it is escalated, and can no longer fail its exec or be told why not.
+      if (error instanceof SpawnRefused) {
+        await this.#channel.send(encodeResult(error.code === "ENOENT" ? 127 : 126), [], this.#signal); // as a shell has it
+      } else if (error instanceof CallerError || error instanceof LauncherError) {
+        const stderr = received[numbers.indexOf(2)];
+        if (stderr !== undefined) complain(stderr.fd, `Execution denied: ${error.message}`);
+        await this.#channel.send(encodeResult(1), [], this.#signal);
+      } else throw error;
     } finally {
       closeAll(received);
     }

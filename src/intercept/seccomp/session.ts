@@ -6,11 +6,11 @@
  */
 import { ERRNO } from "../../../ffi/errors.ts";
 import { duplicate, OwnedFd } from "../../../ffi/fd.ts";
-import { openThread } from "../../../ffi/pidfd.ts";
+import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
 import { type Notification, type Notifications, takeTurns } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
+import { complain } from "../complain.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
-import { complain } from "./complain.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
 import type { Image } from "./image.ts";
@@ -255,7 +255,8 @@ export class Session {
     const { ioctls, tracees } = this.#shared;
     using pidfd = openThread(tid, judged.request.pid);
     if (pidfd === undefined) return false;
-    complain(pidfd.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
+    using stderr = descriptorOf(pidfd.fd, 2);
+    if (stderr !== undefined) complain(stderr.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
     tracees.exit(tid, 1, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
     return true;
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { escalating, testShell } from "../../support/shell.ts";
@@ -35,6 +35,21 @@ test("a denial is told to the caller and the result", async () => {
   const result = await t.run("id; echo $?; id | cat; ls /proc/self/status");
   expect(result.output).toBe("Execution denied: not\\x1b[31m today\n1\nExecution denied: not\\x1b[31m today\n/proc/self/status\n");
   expect(result.denied).toEqual(Array(2).fill({ command: "/usr/bin/id", reason: "not\\x1b[31m today", rule: "r" }));
+});
+
+test("what is found out after the helper was told that it is escalated refuses it too, with a reason", async () => {
+  const place = mkdtempSync(join(tmpdir(), "execgate-swapped-"));
+  using t = testShell((request) => {
+    if (!request.file.endsWith("/uname")) return { kind: "run" };
+    renameSync(join(place, "work"), join(place, "moved"));
+    mkdirSync(join(place, "work"));
+    return { kind: "escalate", program: request.file, argv: request.argv, env: [], rule: "r" };
+  });
+  const result = await t.run(`mkdir ${place}/work; cd ${place}/work; uname; echo $?`);
+  const reason = `${place}/work is not the folder that the process is in`;
+  expect(result.output).toBe(`Execution denied: ${reason}\n1\n`);
+  expect(result.denied).toEqual([{ command: "/usr/bin/uname", reason, rule: "r" }]);
+  expect(result.escalated).toEqual([]);
 });
 
 test("a decider that throws denies", async () => {

@@ -7,28 +7,26 @@
  * the same.
  */
 import { fstatSync } from "node:fs";
-import { SystemError } from "../../../ffi/errors.ts";
-import { type Fd, writeSome } from "../../../ffi/fd.ts";
-import { openForWritingWithoutWaiting } from "../../../ffi/open-path.ts";
-import { descriptorOf } from "../../../ffi/pidfd.ts";
-import { sendMessage } from "../../../ffi/socket.ts";
+import { SystemError } from "../../ffi/errors.ts";
+import { type Fd, writeSome } from "../../ffi/fd.ts";
+import { openForWritingWithoutWaiting } from "../../ffi/open-path.ts";
+import { sendMessage } from "../../ffi/socket.ts";
 
 /** POSIX's PIPE_BUF on Linux: a write up to this goes whole or not at all. */
 const PIPE_BUF = 4096;
 
-export function complain(pidfd: Fd, line: string): void {
+/** @param stderr the process's, or a duplicate */
+export function complain(stderr: Fd, line: string): void {
   const bytes = Buffer.from(`${line}\n`, "utf8").subarray(0, PIPE_BUF);
   try {
-    using stderr = descriptorOf(pidfd, 2);
-    if (stderr === undefined) return; // closed
-    const kind = fstatSync(stderr.fd);
+    const kind = fstatSync(stderr);
     if (kind.isSocket()) {
-      sendMessage(stderr.fd, bytes, { nonBlocking: true });
+      sendMessage(stderr, bytes, { nonBlocking: true });
     } else if (kind.isFIFO() || kind.isCharacterDevice()) {
-      using opened = openForWritingWithoutWaiting(stderr.fd);
+      using opened = openForWritingWithoutWaiting(stderr);
       if (opened !== undefined) writeSome(opened.fd, bytes, "report a denial");
     } else if (kind.isFile()) {
-      writeSome(stderr.fd, bytes, "report a denial");
+      writeSome(stderr, bytes, "report a denial");
     }
   } catch (error) {
     if (!(error instanceof SystemError)) throw error; // EPIPE, EBADF (open for reading only), ENOSPC, …: nobody would read it
