@@ -2,7 +2,7 @@
  * Launchers, kept warm: starting one takes some 25 ms, asking a waiting one to start Bash well under one.
  *
  * A lease is one call's sole use of a launcher. It ends with a sweep, so the next lease finds it empty; a launcher that cannot be swept
- * is closed instead. Idle ones beyond the first go after a while. Changing the sandbox closes what is idle, and what is in use when
+ * is closed instead. Idle ones beyond the first go after a while, those beyond a number at once. Changing the sandbox closes what is idle, and what is in use when
  * its call ends: none runs a stale policy.
  */
 import { LauncherError, type LauncherOptions, LauncherProcess } from "./launcher-process.ts";
@@ -16,6 +16,8 @@ export interface Lease {
 
 /** How long launchers beyond the first wait for work. */
 const IDLE_MS = 60_000;
+/** How many wait at most; each has some 9 MB of its own. */
+const MOST_IDLE = 16;
 
 export class LauncherPool implements Disposable {
   #options: LauncherOptions;
@@ -68,6 +70,10 @@ export class LauncherPool implements Disposable {
   }
 
   #keep(launcher: LauncherProcess): void {
+    if (this.#idle.length >= MOST_IDLE) {
+      launcher[Symbol.dispose]();
+      return;
+    }
     const entry: { launcher: LauncherProcess; timer: Timer | undefined } = { launcher, timer: undefined };
     if (this.#idle.length > 0) {
       entry.timer = setTimeout(() => {

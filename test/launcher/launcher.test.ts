@@ -89,6 +89,13 @@ test("a pool lends each launcher to one call at a time, and none of an older pla
   await fresh.release();
 });
 
+test("a pool keeps sixteen idle launchers at most", async () => {
+  using pool = new LauncherPool(OPTIONS);
+  const leases = await Promise.all(Array.from({ length: 18 }, () => pool.lease()));
+  for (const lease of leases) await lease.release();
+  expect(leases.filter(({ launcher }) => launcher.alive)).toHaveLength(16);
+}, 60_000);
+
 test("limits and signals are those of an ordinary process", async () => {
   using launcher = await LauncherProcess.start(OPTIONS);
   const file = temporary();
