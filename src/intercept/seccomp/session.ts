@@ -4,8 +4,8 @@
  * Guarantees: every notification gets exactly one end: let go on, failed, ended with a status, or handed to the main thread as an
  * ask. Whatever goes wrong on the way is a refusal. Nothing here waits.
  */
-import { ERRNO } from "../../../ffi/errors.ts";
-import { duplicate, OwnedFd } from "../../../ffi/fd.ts";
+import { ERRNO, SystemError } from "../../../ffi/errors.ts";
+import { duplicate, type Fd, OwnedFd } from "../../../ffi/fd.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
 import { type Notification, type Notifications, takeTurns } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
@@ -255,7 +255,7 @@ export class Session {
     const { ioctls, tracees } = this.#shared;
     using pidfd = openThread(tid, judged.request.pid);
     if (pidfd === undefined) return false;
-    using stderr = descriptorOf(pidfd.fd, 2);
+    using stderr = standardError(pidfd.fd);
     if (stderr !== undefined) complain(stderr.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
     tracees.exit(tid, 1, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
     return true;
@@ -300,5 +300,15 @@ export class Session {
   settle(): void {
     for (const ask of this.#shared.asks) if (ask.session === this.number) this.#drop(ask);
     this.flush();
+  }
+}
+
+/** @returns undefined too where it cannot be had, for want of descriptors, say: the refusal does without a line then */
+function standardError(pidfd: Fd): OwnedFd | undefined {
+  try {
+    return descriptorOf(pidfd, 2);
+  } catch (error) {
+    if (error instanceof SystemError) return undefined;
+    throw error;
   }
 }
