@@ -32,7 +32,8 @@ export function peer(spec: string): string | undefined {
 
 /** The same with what the package depends on, as npm resolves it; no script of theirs runs either. */
 export function installedPeer(spec: string): string | undefined {
-  const unpack = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-save"] as const;
+  // Where a folder above has a package.json, npm would install there.
+  const unpack = ["npm", "install", "--prefix", ".", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--no-save"] as const;
   const place = join("node_modules", spec.slice(0, spec.lastIndexOf("@")));
   if (!known.has(spec)) known.set(spec, fetchPeer(spec, { place, unpack }));
   return known.get(spec);
