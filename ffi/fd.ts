@@ -23,6 +23,8 @@ const F_SETFD = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
+const O_ACCMODE = 3;
+const O_RDONLY = 0;
 const F_DUPFD_CLOEXEC = LINUX ? 1030 : 67;
 const O_NONBLOCK = LINUX ? 0o4000 : 0x4;
 
@@ -110,6 +112,11 @@ export function closeOnExec(fd: Fd): boolean | undefined {
 /** Whether O_NONBLOCK is set. */
 export function nonBlocking(fd: Fd): boolean {
   return (control(fd, F_GETFL, 0, `read the flags of descriptor ${fd}`) & O_NONBLOCK) !== 0;
+}
+
+/** Whether it was opened for writing; one that only names a place (O_PATH) was not. */
+export function openForWriting(fd: Fd): boolean {
+  return (control(fd, F_GETFL, 0, `read the flags of descriptor ${fd}`) & O_ACCMODE) !== O_RDONLY;
 }
 
 /** O_NONBLOCK belongs to the open file, not the number: set it only on files that nobody else shares. */

@@ -3,12 +3,13 @@
  * it may be the process's friend.
  *
  * O_NONBLOCK belongs to the open file that the process shares with others, so it is not touched: pipes and terminals are opened anew,
- * sockets take the wish with the call, files never wait. Where none of this is possible the line is dropped; the tool's result says
- * the same.
+ * sockets take the wish with the call, files never wait. Opening anew is done with the server's rights, so only what the process has open
+ * for writing itself: with a named pipe or a device that it may only read as its stderr it would otherwise have us write there. Where
+ * none of this is possible the line is dropped; the tool's result says the same.
  */
 import { fstatSync } from "node:fs";
 import { SystemError } from "../../ffi/errors.ts";
-import { type Fd, writeSome } from "../../ffi/fd.ts";
+import { type Fd, openForWriting, writeSome } from "../../ffi/fd.ts";
 import { openForWritingWithoutWaiting } from "../../ffi/open-path.ts";
 import { sendMessage } from "../../ffi/socket.ts";
 
@@ -23,7 +24,7 @@ export function complain(stderr: Fd, line: string): void {
     if (kind.isSocket()) {
       sendMessage(stderr, bytes, { nonBlocking: true });
     } else if (kind.isFIFO() || kind.isCharacterDevice()) {
-      using opened = openForWritingWithoutWaiting(stderr);
+      using opened = openForWriting(stderr) ? openForWritingWithoutWaiting(stderr) : undefined;
       if (opened !== undefined) writeSome(opened.fd, bytes, "report a denial");
     } else if (kind.isFile()) {
       writeSome(stderr, bytes, "report a denial");

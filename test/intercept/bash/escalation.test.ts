@@ -52,6 +52,21 @@ test("what is found out after the helper was told that it is escalated refuses i
   expect(result.escalated).toEqual([]);
 });
 
+test("nor is that reason written where the caller may only read", async () => {
+  const place = mkdtempSync(join(tmpdir(), "execgate-swapped-"));
+  let swaps = 0;
+  using t = testShell((request) => {
+    if (!request.file.endsWith("/uname")) return { kind: "run" };
+    renameSync(join(place, "work"), join(place, `moved-${++swaps}`));
+    mkdirSync(join(place, "work"));
+    return { kind: "escalate", program: request.file, argv: request.argv, env: [] };
+  });
+  const script = `mkdir ${place}/work; cd ${place}; mkfifo pipe; exec 9<>pipe
+    ends() { cd ${place}/work; uname; echo $?; if IFS= read -r -t 0.1 line <&9; then echo "$line"; fi; }
+    ends 2>${place}/pipe; ends 2<${place}/pipe`;
+  expect((await t.run(script)).output).toBe(`1\nExecution denied: ${place}/work is not the folder that the process is in\n1\n`);
+});
+
 test("a decider that throws denies", async () => {
   using t = testShell(() => {
     throw new Error("broken");

@@ -168,6 +168,16 @@ print(subprocess.call(["id"], stderr=open("/dev/null")))
   expect((await gate.bash(kinds)).out).toBe("1\n1\nbefore Execution denied: no\n1\n1\n1\n1\n");
 });
 
+test("a refusal is not written where the caller may only read", async () => {
+  using gate = await Supervised.start({ rules: forbidding });
+  // What is its stderr, and whether the line reaches the pipe that it holds open for reading and writing as 9.
+  const script = `mkfifo pipe; exec 9<>pipe
+    ends() { "$@"; echo $?; if IFS= read -r -t 0.1 line <&9; then echo "$line"; fi; }
+    ends id 2>pipe; ends id 2<pipe
+    ends python3 -c 'import os; os.dup2(os.open("pipe", os.O_PATH), 2); os.execv("/usr/bin/id", ["id"])'`;
+  expect((await gate.bash(script)).out).toBe("1\nExecution denied: no\n1\n1\n");
+});
+
 test.each([true, false])(
   "signals that arrive meanwhile are neither lost nor doubled (wait through signals: %p)",
   async (killable) => {
