@@ -35,6 +35,11 @@ export interface SettledExec extends Omit<SettledLine, "decision"> {
 const REASON_LENGTH = 500;
 const SIGKILL = 9;
 
+/** An escalation that could not be begun: a denial. Its message is the reason, fit to be shown. */
+export class EscalationFailed extends Error {
+  override readonly name = "EscalationFailed";
+}
+
 export class Gate {
   readonly record = new GateRecord();
   readonly #decider: Decider;
@@ -96,7 +101,8 @@ export class Gate {
   /**
    * Starts the escalated child.
    * @param fds the caller's descriptors here and the numbers they had there; still the interceptor's to close once this resolves
-   * @throws SpawnRefused (src/launcher) where the program cannot be run, CallerError where the caller is not what it claims
+   * @throws SpawnRefused (src/launcher) where the program cannot be run; EscalationFailed for anything else, as where the caller is not
+   *   what it claims
    */
   async escalate(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<EscalatedChild> {
     try {
@@ -104,8 +110,9 @@ export class Gate {
     } catch (error) {
       const reason = printable(error instanceof Error ? error.message : String(error), REASON_LENGTH);
       this.#audit?.ended(request, { error: reason });
-      if (!(error instanceof SpawnRefused)) this.record.noteDenied(request, { kind: "deny", reason, rule: decision.rule });
-      throw error;
+      if (error instanceof SpawnRefused) throw error;
+      this.record.noteDenied(request, { kind: "deny", reason, rule: decision.rule });
+      throw new EscalationFailed(reason, { cause: error });
     }
   }
 

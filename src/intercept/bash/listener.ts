@@ -12,11 +12,11 @@ import { peerPid } from "../../../ffi/peer.ts";
 import { POLLIN } from "../../../ffi/poll-layout.ts";
 import { poller } from "../../../ffi/poller.ts";
 import { MAX_FDS, receiveMessage } from "../../../ffi/socket.ts";
-import { CallerError, callerFolder } from "../../gate/caller.ts";
-import type { Escalation, Gate } from "../../gate/gate.ts";
+import { callerFolder } from "../../gate/caller.ts";
+import { type Escalation, EscalationFailed, type Gate } from "../../gate/gate.ts";
 import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
-import { LauncherError, SpawnRefused } from "../../launcher/launcher-process.ts";
+import { SpawnRefused } from "../../launcher/launcher-process.ts";
 import { log } from "../../log.ts";
 import { absolutePath } from "../../policy/paths.ts";
 import type { Message } from "../../wire/blocking-channel.ts";
@@ -167,7 +167,7 @@ class EscalateSession {
       // The helper was told that it is escalated, and can no longer fail its exec or be told why not.
       if (error instanceof SpawnRefused) {
         await this.#channel.send(encodeResult(error.code === "ENOENT" ? 127 : 126), [], this.#signal); // as a shell has it
-      } else if (error instanceof CallerError || error instanceof LauncherError) {
+      } else if (error instanceof EscalationFailed) {
         const stderr = received[numbers.indexOf(2)];
         if (stderr !== undefined) complain(stderr.fd, `Execution denied: ${error.message}`);
         await this.#channel.send(encodeResult(1), [], this.#signal);
