@@ -8,22 +8,11 @@ const c = libc({
   ppoll: { args: ["buffer", "u64", "buffer", "ptr"], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
 });
-/** `abs` serves as a handler, because it takes a number and does nothing else. */
-const s = libc({ signal: { args: ["i32", "ptr"], returns: "i64" }, abs: { args: ["i32"], returns: "i32" } });
 const PR_SET_TIMERSLACK = 29;
 
 /** Lets this thread's time-outs end on time instead of up to 50 µs late. */
 export function sharpenTimers(): void {
   c.prctl(PR_SET_TIMERSLACK, 1000n, 0n, 0n, 0n);
-}
-
-/**
- * Has a signal interrupt the wait of the thread that it is delivered to, and do nothing else. Reads and writes that it interrupts go on by
- * themselves (signal(3): SA_RESTART). What this process executes starts with the default action.
- */
-export function interruptBy(signal: number): void {
-  const { ptr } = s.abs as unknown as { readonly ptr: number };
-  if (s.signal(signal, ptr as never) === -1n) throw new SystemError("signal", errno(), `handle signal ${signal}`);
 }
 
 export class PollTable {

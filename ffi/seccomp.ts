@@ -85,7 +85,7 @@ export function installListener(program: Uint8Array, killable = true): Listener 
  * Has the notifying thread and the one that answers it take turns on one core, since each waits for the other: waking an idle core takes
  * longer than most answers. Before Linux 6.6 there is no such flag, and this does nothing.
  */
-export function takeTurns(listener: Fd): void {
+export function wakeInPlace(listener: Fd): void {
   flagged.ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 }
 

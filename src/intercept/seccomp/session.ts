@@ -7,7 +7,7 @@
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
 import { duplicate, type Fd, OwnedFd } from "../../../ffi/fd.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
-import { type Notification, type Notifications, takeTurns } from "../../../ffi/seccomp.ts";
+import { type Notification, type Notifications, wakeInPlace } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { complain } from "../complain.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
@@ -60,7 +60,7 @@ export class Session {
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
     this.number = command.session;
     this.listener = new OwnedFd(command.listener);
-    takeTurns(this.listener.fd);
+    wakeInPlace(this.listener.fd);
     this.#killable = command.killable;
     this.#shared = shared;
     const { connects } = command;

@@ -7,9 +7,9 @@
 import { ERRNO } from "../../../ffi/errors.ts";
 import { asFd, closeFd, type Fd, readInto } from "../../../ffi/fd.ts";
 import { POLLHUP, POLLIN } from "../../../ffi/poll-layout.ts";
-import { interruptBy, PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
+import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
 import { Notifications } from "../../../ffi/seccomp.ts";
-import { SIGNALS, setDisposition } from "../../../ffi/signals.ts";
+import { interruptBy, SIGNALS, setDisposition } from "../../../ffi/signals.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
 import { Asks } from "./asks.ts";
 import type { Command, Outcome, Report } from "./protocol.ts";
