@@ -7,18 +7,18 @@
  * equal one that came from a well-formed file of rules.
  */
 
-const REPLACED = "\u{fffd}";
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const LOWEST_ESCAPE = 0xdc80;
 const HIGHEST_ESCAPE = 0xdcff;
 
 /** Bytes to string. Never fails. */
 export function decodeBytes(bytes: Uint8Array): string {
-  const text = decodeReplacing(bytes);
-  return text.includes(REPLACED) ? decodeEscaping(bytes) : text;
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return decodeEscaping(bytes);
+  }
 }
-
-/** U+FFFD for what is not well-formed. Not by a TextDecoder: making the first one takes a tenth as long as Bun's start. */
-const decodeReplacing = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
 
 /**
  * String to bytes: the inverse of {@link decodeBytes}.
@@ -56,29 +56,25 @@ export function canonical(text: string): string {
 
 const isLow = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
 
+/** In one block of UTF-16, since whoever is inside chooses how many bytes of argv are escaped. */
 function decodeEscaping(bytes: Uint8Array): string {
-  let text = "";
-  let from = 0;
+  const units = new Uint16Array(new ArrayBuffer(bytes.length * 2));
+  let count = 0;
   for (let i = 0; i < bytes.length; ) {
     const length = sequenceLength(bytes, i);
+    const point = length === 0 ? 0xdc00 + (bytes[i] ?? 0) : codePoint(bytes, i, length);
     i += Math.max(1, length);
-    if (length !== 0) continue;
-    text += decodeReplacing(bytes.subarray(from, i - 1)) + String.fromCharCode(0xdc00 + (bytes[i - 1] ?? 0));
-    from = i;
+    if (point > 0xffff) units[count++] = 0xd7c0 + (point >> 10);
+    units[count++] = point > 0xffff ? 0xdc00 + (point & 0x3ff) : point;
   }
-  return text + decodeReplacing(bytes.subarray(from));
+  return Buffer.from(units.buffer, 0, count * 2).toString("utf16le");
 }
 
-/** @returns undefined where it is not well-formed UTF-8 */
-export function decodeStrictly(bytes: Uint8Array): string | undefined {
-  const text = decodeReplacing(bytes);
-  if (!text.includes(REPLACED)) return text;
-  for (let i = 0; i < bytes.length; ) {
-    const length = sequenceLength(bytes, i);
-    if (length === 0) return undefined;
-    i += length;
-  }
-  return text;
+/** Of a well-formed sequence. */
+function codePoint(bytes: Uint8Array, at: number, length: number): number {
+  let point = (bytes[at] ?? 0) & (length === 1 ? 0x7f : 0xff >> (length + 1));
+  for (let k = 1; k < length; k++) point = (point << 6) | ((bytes[at + k] ?? 0) & 0x3f);
+  return point;
 }
 
 /** Length of the well-formed UTF-8 sequence that starts at `at`, or 0 (Unicode 15, table 3-7). */

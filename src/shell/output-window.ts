@@ -106,8 +106,8 @@ class Ring {
   }
 }
 
-/** The decoder is made at the first call, and not while the server starts. */
-const decode = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const decode = (bytes: Uint8Array) => decoder.decode(bytes);
 
 /** Without an unfinished character at the end. */
 function toBoundary(bytes: Uint8Array): Uint8Array {

@@ -4,7 +4,6 @@
  * Pure: bytes in, values out. A frame over the cap or one that is not JSON is an error, after which the stream cannot be trusted.
  * Lone surrogates (escaped bytes, ffi/bytes.ts) survive, because JSON.stringify escapes them.
  */
-import { decodeStrictly } from "../../ffi/bytes.ts";
 
 /** Past any usual ARG_MAX; a longer frame is refused before it is read. */
 export const MAX_FRAME = 4 * 1024 * 1024;
@@ -22,6 +21,8 @@ export function encodeFrame(value: unknown): Uint8Array {
   json.copy(frame, 4);
   return frame;
 }
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 const EMPTY = Buffer.alloc(0);
 
@@ -80,9 +81,7 @@ export class FrameDecoder {
 
 function parse(json: Uint8Array): unknown {
   try {
-    const text = decodeStrictly(json);
-    if (text === undefined) throw new SyntaxError("it is not UTF-8");
-    return JSON.parse(text);
+    return JSON.parse(utf8.decode(json));
   } catch (cause) {
     throw new WireError("a frame is not JSON", { cause });
   }

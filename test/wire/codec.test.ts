@@ -42,7 +42,7 @@ test("a length over the cap is refused before its bytes are awaited", () => {
 });
 
 test("what is not JSON is refused", () => {
-  for (const text of ["", "{", "nope", "\xff"]) {
+  for (const text of ["", "{", "nope", "\xff", '"\xff"']) {
     const body = Buffer.from(text, "latin1");
     const frame = Buffer.alloc(4 + body.length);
     frame.writeUInt32LE(body.length);
