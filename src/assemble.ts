@@ -89,9 +89,13 @@ export class Assembly implements Disposable {
         throw error;
       }
     });
-    this.#shell = async () => {
-      const { interceptor: picked, note } = await pick();
-      return new Shell({ interceptor: picked, decider, outside, audit, env, notes: note === undefined ? [] : [note] });
+    let shell: Promise<Shell> | undefined;
+    this.#shell = () => {
+      shell ??= pick().then(
+        ({ interceptor: picked, note }) =>
+          new Shell({ interceptor: picked, decider, outside, audit, env, notes: note === undefined ? [] : [note] }),
+      );
+      return shell;
     };
     this.#disposables = [
       this.enclosures,

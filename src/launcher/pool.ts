@@ -2,8 +2,8 @@
  * Launchers, kept warm: starting one takes some 25 ms, asking a waiting one to start Bash well under one.
  *
  * A lease is one call's sole use of a launcher. It ends with a sweep, so the next lease finds it empty; a launcher that cannot be swept
- * is closed instead. Idle ones beyond the first go after a while, those beyond a number at once. Changing the sandbox closes what is idle, and what is in use when
- * its call ends: none runs a stale policy.
+ * is closed instead. Idle ones beyond the first go after a while, those beyond a number at once. Changing the sandbox closes what is
+ * idle, and what is in use when its call ends: none runs a stale policy.
  */
 import { LauncherError, type LauncherOptions, LauncherProcess } from "./launcher-process.ts";
 

@@ -22,15 +22,11 @@ export function parentsIgnoredSignals(): ReadonlySet<number> | undefined {
   return ignoredSignals(parentPid());
 }
 
-let inherited: Set<number> | undefined;
-
 /** The signals that this process was started with ignored (by nohup, say), as far as Bun has left a trace of them. */
 export function inheritedIgnoredSignals(): ReadonlySet<number> {
-  if (inherited === undefined) {
-    inherited = ignoredSignals("self") ?? new Set<number>();
-    for (const signal of TOUCHED) inherited.delete(signal);
-  }
-  return inherited;
+  const ignored = ignoredSignals("self") ?? new Set<number>();
+  for (const signal of TOUCHED) ignored.delete(signal);
+  return ignored;
 }
 
 /** The soft limit on open files that this process was started with: its parent's, where that can be read and is lower. */

@@ -10,16 +10,7 @@ import { Placeholders } from "./placeholders.ts";
 import type { Places } from "./places.ts";
 import { type PlanInput, planSandbox, type SandboxPlan } from "./plan.ts";
 import { SandboxPlanError } from "./roots.ts";
-import { type Change, onlyUpstream, ProtectionWatch } from "./watch.ts";
-
-export interface CallEnd {
-  /** What appeared at protected paths and was renamed out of the way. */
-  readonly renamed: readonly { readonly path: string; readonly to: string }[];
-  /** What appeared there and was left, because a program outside may have made it. */
-  readonly left: readonly string[];
-  /** Protected paths that can no longer be looked at: while there are any, no call begins. */
-  readonly hidden: readonly string[];
-}
+import { type Change, onlyUpstream, ProtectionWatch, type Undone } from "./watch.ts";
 
 export class SandboxGuard implements Disposable {
   readonly #input: PlanInput;
@@ -77,7 +68,7 @@ export class SandboxGuard implements Disposable {
   }
 
   /** A call has ended, and nothing of it runs any more. */
-  leave(): CallEnd {
+  leave(): Omit<Undone, "changes"> {
     const { changes, ...end } = this.#watch.undo();
     for (const change of changes) this.#mistrust(change);
     this.#running--;

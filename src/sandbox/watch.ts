@@ -41,6 +41,7 @@ export type Identities = ReadonlyMap<string, string | undefined>;
 
 /** What a call's end found. */
 export interface Undone {
+  /** What appeared and was renamed out of the way. */
   readonly renamed: readonly { readonly path: string; readonly to: string }[];
   /** What appeared and stays, because a program outside may have made it. */
   readonly left: readonly string[];
@@ -79,11 +80,11 @@ export class ProtectionWatch {
   }
 
   changes(now = this.#look()): Change[] {
-    return [...now].flatMap(([path, now]) => {
+    return [...now].flatMap(([path, found]) => {
       const before = this.#seen.get(path);
-      if (before === undefined || (before.identity === now.identity && before.version === now.version)) return [];
-      const what = before.identity === undefined ? "appeared" : before.identity === now.identity ? "changed" : "replaced";
-      return [{ path, what, before: before.text, after: now.text } as const];
+      if (before === undefined || (before.identity === found.identity && before.version === found.version)) return [];
+      const what = before.identity === undefined ? "appeared" : before.identity === found.identity ? "changed" : "replaced";
+      return [{ path, what, before: before.text, after: found.text } as const];
     });
   }
 
@@ -134,7 +135,7 @@ export class ProtectionWatch {
       else renamed.push({ path, to });
     }
     const changes = all.filter(({ path }) => !renamed.some((one) => one.path === path));
-    return { renamed, left, changes, hidden: [...now].filter(([, { identity }]) => identity === HIDDEN).map(([path]) => path) };
+    return { renamed, left, changes, hidden: this.hidden(new Map([...now].map(([path, { identity }]) => [path, identity]))) };
   }
 }
 
