@@ -3,18 +3,10 @@ import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openNull } from "../../ffi/small-files.ts";
-import { type LauncherOptions, LauncherProcess, type Program } from "../../src/launcher/launcher-process.ts";
+import { LauncherProcess, type Program } from "../../src/launcher/launcher-process.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
-import { OPEN } from "../../src/sandbox/plan.ts";
-import { selfCommand } from "../../src/self.ts";
+import { LAUNCHER } from "../support/launcher.ts";
 
-const OPTIONS: LauncherOptions = {
-  command: selfCommand("launcher"),
-  env: ["PATH=/usr/bin:/bin"],
-  openFiles: 1024n,
-  plan: OPEN,
-  filter: undefined,
-};
 const nothing = openNull();
 const bash = (script: string, more: Partial<Program> = {}): Program => ({
   file: "/bin/bash",
@@ -34,14 +26,14 @@ const temporary = () => join(mkdtempSync(join(tmpdir(), "execgate-")), "file");
 const alive = (pid: number) => existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
 
 test("a program's end is told as it was, several at once", async () => {
-  using launcher = await LauncherProcess.start(OPTIONS);
+  using launcher = await LauncherProcess.start(LAUNCHER);
   const running = await Promise.all([launcher.spawn(bash("exit 3")), launcher.spawn(bash("kill -9 $$")), launcher.spawn(bash("exit 0"))]);
   expect(await Promise.all(running.map(({ exited }) => exited))).toEqual([{ code: 3 }, { signal: 9 }, { code: 0 }]);
   expect(await launcher.sweep()).toBe(0);
 });
 
 test("a program that cannot be run is refused with the system's word, and the launcher serves on", async () => {
-  using launcher = await LauncherProcess.start(OPTIONS);
+  using launcher = await LauncherProcess.start(LAUNCHER);
   expect(await rejection(launcher.spawn(bash("", { file: "/nowhere" })))).toMatchObject({ name: "SpawnRefused", code: "ENOENT" });
   expect(await rejection(launcher.spawn(bash("", { cwd: "/nowhere" })))).toMatchObject({ code: "ENOENT" });
   expect(await rejection(launcher.spawn(bash("", { file: "/etc" })))).toMatchObject({ code: "EACCES" });
@@ -49,7 +41,7 @@ test("a program that cannot be run is refused with the system's word, and the la
 });
 
 test("a sweep ends what tried to get away, and a fork storm", async () => {
-  using launcher = await LauncherProcess.start(OPTIONS);
+  using launcher = await LauncherProcess.start(LAUNCHER);
   const file = temporary();
   const script = `trap '' TERM HUP INT; (setsid bash -c 'trap "" TERM; echo $$ > ${file}; sleep 100' & ) ; until [ -s ${file} ]; do :; done`;
   await (await launcher.spawn(bash(script))).exited;
@@ -63,9 +55,9 @@ test("a sweep ends what tried to get away, and a fork storm", async () => {
 });
 
 test("a launcher that dies, or never was one, fails what waits for it", async () => {
-  expect((await rejection(LauncherProcess.start({ ...OPTIONS, command: ["/bin/false"] }))).message).toContain("the launcher");
-  expect((await rejection(LauncherProcess.start({ ...OPTIONS, command: ["/nowhere"] }))).message).toContain("ENOENT");
-  using launcher = await LauncherProcess.start(OPTIONS);
+  expect((await rejection(LauncherProcess.start({ ...LAUNCHER, command: ["/bin/false"] }))).message).toContain("the launcher");
+  expect((await rejection(LauncherProcess.start({ ...LAUNCHER, command: ["/nowhere"] }))).message).toContain("ENOENT");
+  using launcher = await LauncherProcess.start(LAUNCHER);
   const running = await launcher.spawn(bash("kill -9 $PPID; sleep 100"));
   expect((await rejection(running.exited)).message).toContain("the launcher ended");
   expect(launcher.alive).toBe(false);
@@ -74,13 +66,13 @@ test("a launcher that dies, or never was one, fails what waits for it", async ()
 });
 
 test("a pool lends each launcher to one call at a time, and none of an older plan", async () => {
-  using pool = new LauncherPool(OPTIONS);
+  using pool = new LauncherPool(LAUNCHER);
   const [one, two] = await Promise.all([pool.lease(), pool.lease()]);
   expect(one.launcher).not.toBe(two.launcher);
   await one.release();
   const again = await pool.lease();
   expect(again.launcher).toBe(one.launcher);
-  pool.replace(OPTIONS);
+  pool.replace(LAUNCHER);
   await again.release();
   await two.release();
   expect([one.launcher.alive, two.launcher.alive]).toEqual([false, false]);
@@ -90,14 +82,14 @@ test("a pool lends each launcher to one call at a time, and none of an older pla
 });
 
 test("a pool keeps sixteen idle launchers at most", async () => {
-  using pool = new LauncherPool(OPTIONS);
+  using pool = new LauncherPool(LAUNCHER);
   const leases = await Promise.all(Array.from({ length: 18 }, () => pool.lease()));
   for (const lease of leases) await lease.release();
   expect(leases.filter(({ launcher }) => launcher.alive)).toHaveLength(16);
 }, 60_000);
 
 test("limits and signals are those of an ordinary process", async () => {
-  using launcher = await LauncherProcess.start(OPTIONS);
+  using launcher = await LauncherProcess.start(LAUNCHER);
   const file = temporary();
   await (await launcher.spawn(bash(`{ ulimit -Sn; grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd | wc -l; } > ${file}`)))
     .exited;

@@ -10,14 +10,13 @@ import { BashInterceptor } from "../../src/intercept/bash/interceptor.ts";
 import { findBash } from "../../src/intercept/bash/patched-bash.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
 import { machine } from "../../src/sandbox/machine-probe.ts";
-import { OPEN } from "../../src/sandbox/plan.ts";
 import type { SandboxState } from "../../src/sandbox/state.ts";
 import { planInput } from "../../src/sandbox/surroundings.ts";
-import { selfCommand } from "../../src/self.ts";
 import { Enclosure } from "../../src/shell/enclosure.ts";
 import { Shell, type ShellCall } from "../../src/shell/shell.ts";
 import { BINARY } from "./binary.ts";
 import { HOME } from "./home.ts";
+import { LAUNCHER } from "./launcher.ts";
 
 export const ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, LANG: "C.UTF-8" };
 
@@ -36,11 +35,10 @@ export function testShell(
   decide: (request: ExecRequest, call: CallContext) => Decision | Promise<Decision>,
   { helper = BINARY, bash = BASH } = {},
 ): TestShell {
-  const launcher = { command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: 1024n };
-  const outside = new LauncherPool({ ...launcher, plan: OPEN, filter: undefined });
+  const outside = new LauncherPool(LAUNCHER);
   const input = planInput(FULL, facts, { protectGit: false, protect: [], own: [] }, {}, false);
   const enclosure = new Enclosure({
-    ...launcher,
+    ...LAUNCHER,
     input,
     stateFolder: mkdtempSync(join(tmpdir(), "execgate-state-")),
     supervise: undefined,
