@@ -62,14 +62,19 @@ export function restoreDisposition(signal: number, before: Disposition): void {
     throw new SystemError("sigaction", errno(), `restore the disposition of ${signalName(signal)}`);
 }
 
+/** The signals that a process ignores, by the text of its /proc/PID/status: SigIgn (man proc_pid_status). */
+export function ignoredIn(status: string): Set<number> | undefined {
+  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  return mask === undefined ? undefined : maskToSet(BigInt(`0x${mask}`));
+}
+
 /**
- * The signals that a process ignores, from SigIgn of /proc/PID/status (man proc_pid_status).
+ * The signals that a process ignores.
  * @returns undefined where there is no such process or no /proc.
  */
 export function ignoredSignals(pid: number | "self"): Set<number> | undefined {
   try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readText(`/proc/${pid}/status`))?.[1];
-    return mask === undefined ? undefined : maskToSet(BigInt(`0x${mask}`));
+    return ignoredIn(readText(`/proc/${pid}/status`));
   } catch {
     return undefined; // gone, or a system without /proc: nothing is known
   }

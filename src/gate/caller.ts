@@ -7,7 +7,7 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { decodeBytes, encodeBytes } from "../../ffi/bytes.ts";
 import { OwnedFd } from "../../ffi/fd.ts";
-import { ignoredSignals } from "../../ffi/signals.ts";
+import { ignoredIn } from "../../ffi/signals.ts";
 
 export class CallerError extends Error {
   override readonly name = "CallerError";
@@ -21,8 +21,9 @@ export interface CallerState {
 /** @throws CallerError where the process is gone */
 export function callerState(pid: number): CallerState {
   try {
-    const umask = /^Umask:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-    return { umask: umask === undefined ? undefined : Number.parseInt(umask, 8), ignored: ignoredSignals(pid) ?? new Set() };
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    const umask = /^Umask:\s*([0-7]+)$/m.exec(status)?.[1];
+    return { umask: umask === undefined ? undefined : Number.parseInt(umask, 8), ignored: ignoredIn(status) ?? new Set() };
   } catch (cause) {
     throw new CallerError("the process that asked has gone", { cause });
   }

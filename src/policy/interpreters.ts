@@ -9,7 +9,6 @@ import { decodeBytes } from "../../ffi/bytes.ts";
 import { splitWords } from "../text/shell-quote.ts";
 import { fsPath } from "./files.ts";
 import { baseName } from "./paths.ts";
-import { tracePath } from "./trace-path.ts";
 import type { Judgement, WritableGuard } from "./writable-guard.ts";
 
 /** fs/exec.c: BINPRM_BUF_SIZE is 256, and the last byte is not part of the line. */
@@ -22,7 +21,7 @@ const MAX_LEVELS = 5;
  * @returns the program's own judgement, or the first unsafe one of an interpreter.
  */
 export function judgeProgram(guard: WritableGuard, path: string, searchPath: string, pid?: number, level = 0): Judgement {
-  const own = guard.judge(tracePath(path, pid), path);
+  const own = guard.judge(guard.trace(path, pid), path);
   if (!own.safe || !guard.guarded) return own;
   const line = shebang(own.realPath);
   if (line === undefined) return own;
@@ -32,7 +31,7 @@ export function judgeProgram(guard: WritableGuard, path: string, searchPath: str
   if (!inner.safe) return inner;
   if (baseName(inner.realPath) !== "env" && baseName(interpreter) !== "env") return own;
   const target = envTarget(argument);
-  const found = target === undefined ? undefined : findOnPath(target, searchPath);
+  const found = target === undefined ? undefined : findOnPath(guard, target, searchPath);
   if (found === undefined) return { safe: false, why: "unreadable", path: target ?? interpreter, root: undefined };
   const last = judgeProgram(guard, found, searchPath, undefined, level + 1);
   return last.safe ? own : last;
@@ -73,11 +72,11 @@ function envTarget(argument: string): string | undefined {
   return undefined;
 }
 
-function findOnPath(name: string, searchPath: string): string | undefined {
+function findOnPath(guard: WritableGuard, name: string, searchPath: string): string | undefined {
   if (name.includes("/")) return name.startsWith("/") ? name : undefined;
   for (const folder of searchPath.split(":")) {
     const candidate = `${folder}/${name}`;
-    const trace = folder.startsWith("/") ? tracePath(candidate) : undefined;
+    const trace = folder.startsWith("/") ? guard.trace(candidate) : undefined;
     if (trace?.ok && trace.stat.isFile() && (trace.stat.mode & 0o111n) !== 0n) return candidate;
   }
   return undefined;

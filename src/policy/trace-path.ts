@@ -26,8 +26,12 @@ export type Trace =
 const MAX_LINKS = 40;
 const PATH_MAX = 4096;
 
-/** Follows the absolute `path`. @param pid the process that named it, for `/proc/self`. */
-export function tracePath(path: string, pid?: number): Trace {
+/**
+ * Follows the absolute `path`.
+ * @param pid the process that named it, for `/proc/self`
+ * @param look lstat(2), or one that remembers
+ */
+export function tracePath(path: string, pid?: number, look: (path: string) => BigIntStats | string = lstat): Trace {
   const steps: TraceStep[] = [];
   const fail = (code: string): Trace => ({ ok: false, code, steps });
   if (!path.startsWith("/") || path.includes("\0")) return fail("ENOENT");
@@ -45,7 +49,7 @@ export function tracePath(path: string, pid?: number): Trace {
       continue;
     }
     const candidate = `${current}/${part}`;
-    const stat = lstat(candidate);
+    const stat = look(candidate);
     if (typeof stat === "string") return fail(stat);
     const kind = stat.isSymbolicLink() ? "link" : stat.isDirectory() ? "directory" : "file";
     steps.push({ path: candidate, kind, dev: stat.dev, ino: stat.ino });
@@ -63,7 +67,7 @@ export function tracePath(path: string, pid?: number): Trace {
     last = undefined;
   }
   if (!last) {
-    const stat = lstat(current || "/");
+    const stat = look(current || "/");
     if (typeof stat === "string") return fail(stat);
     last = stat;
   }

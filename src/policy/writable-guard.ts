@@ -54,6 +54,8 @@ interface Root {
 export class WritableGuard {
   readonly #roots: readonly Root[];
   readonly #mounts: MountTable | undefined;
+  /** What was found at each path: most ways of a decision have folders in common. */
+  readonly #looked = new Map<string, BigIntStats | string>();
 
   constructor(boundary: Boundary, mounts: MountTable | undefined = readMounts()) {
     this.#mounts = mounts;
@@ -64,8 +66,19 @@ export class WritableGuard {
   /** False under danger-full-access: there every file that exists is safe. */
   readonly guarded: boolean;
 
+  /** Follows a path, looking at each entry once for all the ways that this guard is asked about. @param pid as for tracePath */
+  trace(path: string, pid?: number): Trace {
+    return tracePath(path, pid, (entry) => {
+      const known = this.#looked.get(entry);
+      if (known !== undefined) return known;
+      const found = lstat(entry);
+      this.#looked.set(entry, found);
+      return found;
+    });
+  }
+
   #root(named: string): Root {
-    const trace = tracePath(named);
+    const trace = this.trace(named);
     const real = trace.ok ? trace.realPath : normalizePath(named);
     const stat = trace.ok ? trace.stat : undefined;
     return { named: normalizePath(named), real, dev: stat?.dev, ino: stat?.ino, place: this.#mounts?.locate(real) };
@@ -113,14 +126,14 @@ export class WritableGuard {
   isSafeFolder(folder: string): boolean {
     if (!this.guarded) return true;
     if (!folder.startsWith("/")) return false;
-    const trace = tracePath(folder);
+    const trace = this.trace(folder);
     return trace.ok && trace.stat.isDirectory() && this.faultOnWay(trace) === undefined;
   }
 
   /** Whether a file or folder is out of the sandbox's reach, whether or not it exists yet. */
   isSafePlace(path: string): boolean {
     if (!this.guarded) return true;
-    const trace = tracePath(path);
+    const trace = this.trace(path);
     return this.faultOnWay(trace) === undefined && (trace.ok || this.covering(normalizePath(path)) === undefined);
   }
 
