@@ -19,6 +19,8 @@ export interface Places {
 }
 
 const MAX_TEXT = 65536;
+/** Made once: the system would have to find and clear as many pages for each file. */
+const buffer = Buffer.alloc(MAX_TEXT + 1);
 
 export const realPlaces: Places = {
   kind(path) {
@@ -52,7 +54,6 @@ export function smallText(path: string, encoding: "utf8" | "latin1"): string | u
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     try {
       if (!fstatSync(fd).isFile()) return undefined;
-      const buffer = Buffer.alloc(MAX_TEXT + 1);
       let length = 0;
       for (let count = -1; count !== 0 && length < buffer.length; length += count)
         count = readSync(fd, buffer, length, buffer.length - length, null);

@@ -15,13 +15,17 @@ export class OutputReader implements AsyncDisposable {
   readonly #pipe: OwnedFd;
   readonly #window: OutputWindow;
   readonly #stopping = new AbortController();
-  readonly #reading: Promise<void>;
+  #reading: Promise<void> = Promise.resolve();
 
   /** Takes over the read end of a pipe; its open file is ours alone, so it may be made non-blocking. */
   constructor(pipe: OwnedFd, window: OutputWindow) {
     this.#pipe = pipe;
     this.#window = window;
     setNonBlocking(pipe.fd, true);
+  }
+
+  /** Begins to read. */
+  start(): void {
     this.#reading = this.#read();
   }
 

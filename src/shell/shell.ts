@@ -136,7 +136,7 @@ export class Shell {
       await using reader = stdio.output === undefined ? undefined : new OutputReader(stdio.output, window);
       const argv = ["bash", call.login ? "-lc" : "-c", call.command];
       interception.starting(interceptor.bash, argv);
-      const bash = await lease.launcher.spawn({
+      const spawning = lease.launcher.spawn({
         file: interceptor.bash,
         argv,
         env: entries({ ...env, ...interception.env }),
@@ -145,6 +145,8 @@ export class Shell {
         ignored: this.#ignored,
         sweepAfter: true,
       });
+      reader?.start(); // while Bash starts
+      const bash = await spawning;
       interception.started();
       stdio.started();
       ending.addEventListener("abort", release, { once: true });
