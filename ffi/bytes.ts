@@ -7,6 +7,7 @@
  * equal one that came from a well-formed file of rules.
  */
 
+const utf8 = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const LOWEST_ESCAPE = 0xdc80;
 const HIGHEST_ESCAPE = 0xdcff;
@@ -25,7 +26,7 @@ export function decodeBytes(bytes: Uint8Array): string {
  * @throws RangeError for a lone surrogate that stands for no byte.
  */
 export function encodeBytes(text: string): Uint8Array {
-  if (text.isWellFormed()) return Buffer.from(text, "utf8");
+  if (text.isWellFormed()) return utf8.encode(text);
   const parts: Uint8Array[] = [];
   let plainFrom = 0;
   for (let i = 0; i < text.length; i++) {

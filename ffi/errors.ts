@@ -9,7 +9,8 @@ export class SystemError extends Error {
 
   constructor(call: string, errno: number, attempted: string) {
     const code = errnoName(errno);
-    super(`${attempted}: ${call} failed with ${code}${MEANING[code] ? ` (${MEANING[code]})` : ""}`);
+    const meaning = meanings()[code];
+    super(`${attempted}: ${call} failed with ${code}${meaning === undefined ? "" : ` (${meaning})`}`);
     this.call = call;
     this.errno = errno;
     this.code = code;
@@ -65,9 +66,8 @@ export const ERRNO = {
   EINPROGRESS: linux ? 115 : 36,
 } as const;
 
-const NAMES = new Map<number, string>(Object.entries(ERRNO).map(([name, number]) => [number, name]));
-
-const MEANING: Record<string, string> = {
+/** Made when one is asked for: the escalate helper starts once per exec, mostly without an error. */
+const meanings = (): Record<string, string> => ({
   EPERM: "not permitted",
   ENOENT: "no such file or folder",
   ESRCH: "no such process",
@@ -88,8 +88,8 @@ const MEANING: Record<string, string> = {
   ENOSYS: "this kernel has no such call",
   ELOOP: "too many links",
   ECONNRESET: "the other side has gone",
-};
+});
 
 export function errnoName(errno: number): string {
-  return NAMES.get(errno) ?? `errno ${errno}`;
+  return Object.entries(ERRNO).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`;
 }

@@ -12,7 +12,7 @@ const c = libc({ execve: { args: ["buffer", "buffer", "buffer"], returns: "i32" 
  * @throws SystemError with what execve(2) said
  */
 export function execve(file: string, argv: readonly string[], environment: readonly string[]): never {
-  using arena = new Arena();
+  const arena = new Arena();
   const args = arena.vector(argv);
   const env = arena.vector(environment);
   c.execve(cstring(file), args.bytes, env.bytes);

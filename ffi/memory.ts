@@ -48,7 +48,7 @@ export class Arena implements Disposable {
    * @throws RangeError where one contains a NUL itself.
    */
   vector(texts: readonly string[]): Piece {
-    const block = this.bytes(encodeBytes(texts.map((text) => `${text}\0`).join("")));
+    const block = this.bytes(encodeBytes(texts.length === 0 ? "" : `${texts.join("\0")}\0`));
     const pointers = this.alloc((texts.length + 1) * 8);
     let at = 0;
     for (let i = 0; i < texts.length; i++) {
@@ -69,9 +69,6 @@ export class Arena implements Disposable {
  * @throws RangeError where it contains a NUL, which would silently shorten it.
  */
 export function cstring(text: string): Uint8Array {
-  const encoded = encodeBytes(text);
-  if (encoded.includes(0)) throw new RangeError(NUL_INSIDE);
-  const out = new Uint8Array(new ArrayBuffer(encoded.length + 1));
-  out.set(encoded);
-  return out;
+  if (text.includes("\0")) throw new RangeError(NUL_INSIDE);
+  return encodeBytes(`${text}\0`);
 }

@@ -24,12 +24,8 @@ export function ownFolder(): string {
 }
 
 function splitAtNul(bytes: Uint8Array): string[] {
-  const parts: string[] = [];
-  for (let from = 0; from < bytes.length; ) {
-    const end = bytes.indexOf(0, from);
-    parts.push(decodeBytes(bytes.subarray(from, end < 0 ? bytes.length : end)));
-    from = end < 0 ? bytes.length : end + 1;
-  }
+  const parts = decodeBytes(bytes).split("\0");
+  if (parts[parts.length - 1] === "") parts.pop();
   return parts;
 }
 

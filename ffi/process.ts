@@ -120,16 +120,18 @@ export function setDumpable(on: boolean): void {
   prctl(PR_SET_DUMPABLE, on ? 1 : 0, "close this process's memory to others");
 }
 
-export const limits = libc({
+const limits = libc({
   getrlimit: { args: ["i32", "buffer"], returns: "i32" },
   setrlimit: { args: ["i32", "buffer"], returns: "i32" },
+  prlimit: { args: ["i32", "i32", "ptr", "buffer"], returns: "i32" },
 });
 const RLIMIT_NOFILE = DARWIN ? 8 : 7;
 
-/** Soft and hard limit on open files. */
-export function openFileLimit(): { soft: bigint; hard: bigint } {
+/** Soft and hard limit on open files. @param pid Linux: another process of this user. @throws SystemError */
+export function openFileLimit(pid = 0): { soft: bigint; hard: bigint } {
   const pair = new BigUint64Array(2);
-  check("getrlimit", limits.getrlimit(RLIMIT_NOFILE, pair), "read the open file limit");
+  if (DARWIN) check("getrlimit", limits.getrlimit(RLIMIT_NOFILE, pair), "read the open file limit");
+  else check("prlimit", limits.prlimit(pid, RLIMIT_NOFILE, null, pair), "read the open file limit");
   return { soft: pair[0] ?? 0n, hard: pair[1] ?? 0n };
 }
 

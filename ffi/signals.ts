@@ -4,16 +4,24 @@ import { errno, LINUX, libc } from "./libc.ts";
 import { readText } from "./small-files.ts";
 
 /** <signal.h>, from signal 1 on. Not from node:os, which takes 1.5 ms to load: the escalate helper starts once per exec. */
-const NAMES = LINUX
-  ? "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
-  : "HUP INT QUIT ILL TRAP ABRT EMT FPE KILL BUS SEGV SYS PIPE ALRM TERM URG STOP TSTP CONT CHLD TTIN TTOU IO XCPU XFSZ VTALRM PROF WINCH INFO USR1 USR2";
+const NAMES = (
+  LINUX
+    ? "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+    : "HUP INT QUIT ILL TRAP ABRT EMT FPE KILL BUS SEGV SYS PIPE ALRM TERM URG STOP TSTP CONT CHLD TTIN TTOU IO XCPU XFSZ VTALRM PROF WINCH INFO USR1 USR2"
+).split(" ");
 
-export const SIGNALS: Readonly<Record<string, number>> = Object.fromEntries(NAMES.split(" ").map((name, i) => [`SIG${name}`, i + 1]));
+/** 9 for "SIGKILL"; 0 for what is no signal here. */
+export const signalNumber = (name: string): number => (name.startsWith("SIG") ? NAMES.indexOf(name.slice(3)) + 1 : 0);
 
 /** "SIGKILL" for 9; "signal 35" for one without a name. */
-export function signalName(signal: number): string {
-  return Object.keys(SIGNALS).find((name) => SIGNALS[name] === signal) ?? `signal ${signal}`;
-}
+export const signalName = (signal: number): string => (NAMES[signal - 1] === undefined ? `signal ${signal}` : `SIG${NAMES[signal - 1]}`);
+
+export const SIGKILL = signalNumber("SIGKILL");
+export const SIGPIPE = signalNumber("SIGPIPE");
+export const SIGCHLD = signalNumber("SIGCHLD");
+export const SIGCONT = signalNumber("SIGCONT");
+export const SIGSTOP = signalNumber("SIGSTOP");
+export const SIGXFSZ = signalNumber("SIGXFSZ");
 
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
@@ -62,10 +70,20 @@ export function restoreDisposition(signal: number, before: Disposition): void {
     throw new SystemError("sigaction", errno(), `restore the disposition of ${signalName(signal)}`);
 }
 
-/** The signals that a process ignores, by the text of its /proc/PID/status: SigIgn (man proc_pid_status). */
-export function ignoredIn(status: string): Set<number> | undefined {
-  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1];
-  return mask === undefined ? undefined : maskToSet(BigInt(`0x${mask}`));
+/** Whether a process ignores a signal, by the text of its /proc/PID/status: SigIgn (man proc_pid_status), 64 bits in hexadecimal. */
+export function ignores(status: string, signal: number): boolean {
+  const field = "\nSigIgn:\t";
+  const at = status.indexOf(field);
+  const end = status.indexOf("\n", at + field.length);
+  const digit = Number.parseInt(status[end - Math.ceil(signal / 4)] ?? "", 16);
+  return at >= 0 && ((digit >> ((signal - 1) % 4)) & 1) === 1;
+}
+
+/** All signals that it ignores. */
+export function ignoredIn(status: string): Set<number> {
+  const set = new Set<number>();
+  for (let signal = 1; signal <= 64; signal++) if (ignores(status, signal)) set.add(signal);
+  return set;
 }
 
 /**
@@ -78,10 +96,4 @@ export function ignoredSignals(pid: number | "self"): Set<number> | undefined {
   } catch {
     return undefined; // gone, or a system without /proc: nothing is known
   }
-}
-
-function maskToSet(mask: bigint): Set<number> {
-  const set = new Set<number>();
-  for (let signal = 1; signal <= 64; signal++) if ((mask >> BigInt(signal - 1)) & 1n) set.add(signal);
-  return set;
 }

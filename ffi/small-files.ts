@@ -3,6 +3,7 @@
  *
  * node:fs would do, but loading it takes a third as long as starting Bun does, and the helper starts once per exec.
  */
+import { decodeBytes } from "./bytes.ts";
 import { SystemError } from "./errors.ts";
 import { type Fd, OwnedFd, readInto } from "./fd.ts";
 import { check, errno, i64, LINUX, libc } from "./libc.ts";
@@ -14,6 +15,8 @@ const c = libc({
   readlink: { args: ["buffer", "buffer", "u64"], returns: i64 },
 });
 
+/** For most of what is read here, once is enough. */
+const SCRATCH_BYTES = 8192;
 const O_RDONLY = 0;
 const O_RDWR = 2;
 const O_CLOEXEC = LINUX ? 0o2000000 : 0x1000000;
@@ -27,32 +30,39 @@ export function openFile(path: string, access: "read" | "read and write" = "read
 /** /dev/null, for reading and writing. */
 export const openNull = (): OwnedFd => openFile("/dev/null", "read and write");
 
+/** Where things are read before they are copied out; it grows to what is asked of it. */
+let scratch = new Uint8Array(new ArrayBuffer(SCRATCH_BYTES));
+
+function growScratch(): void {
+  const larger = new Uint8Array(new ArrayBuffer(scratch.length * 4));
+  larger.set(scratch);
+  scratch = larger;
+}
+
 /** All of a file. @throws SystemError */
 export function readFile(path: string): Uint8Array {
-  using file = openFile(path);
-  let bytes = new Uint8Array(new ArrayBuffer(4096));
-  for (let length = 0; ; ) {
-    const count = readInto(file.fd, bytes.subarray(length), `read ${path}`);
-    if (count === 0 || count === "again") return bytes.subarray(0, length);
-    length += count;
-    if (length === bytes.length) bytes = grown(bytes);
+  const file = openFile(path);
+  try {
+    for (let length = 0; ; ) {
+      const count = readInto(file.fd, scratch.subarray(length), `read ${path}`);
+      if (count === 0 || count === "again") return scratch.slice(0, length);
+      length += count;
+      if (length === scratch.length) growScratch();
+    }
+  } finally {
+    file.close();
   }
 }
 
-function grown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(new ArrayBuffer(bytes.length * 4));
-  larger.set(bytes);
-  return larger;
-}
-
 /** All of a file that holds ASCII. @throws SystemError */
-export const readText = (path: string): string => Buffer.from(readFile(path)).toString("latin1");
+export const readText = (path: string): string => decodeBytes(readFile(path));
 
 /** A link's text. @throws SystemError */
 export function readLink(path: string): Uint8Array {
-  for (let bytes = new Uint8Array(new ArrayBuffer(1024)); ; bytes = grown(bytes)) {
-    const count = check("readlink", c.readlink(cstring(path), bytes, bytes.length), `read the link ${path}`);
-    if (count < bytes.length) return bytes.subarray(0, count); // as long as the room: it may have been cut off
+  for (;;) {
+    const count = check("readlink", c.readlink(cstring(path), scratch, scratch.length), `read the link ${path}`);
+    if (count < scratch.length) return scratch.slice(0, count); // as long as the room: it may have been cut off
+    growScratch();
   }
 }
 
@@ -65,16 +75,20 @@ const linux = LINUX ? libc({ syscall: { args: [i64, i64, "buffer", i64], returns
 /** The names in a folder, without "." and "..", in no order. For names that are ASCII. @throws SystemError */
 export function listFolder(path: string): string[] {
   if (linux === undefined) return process.getBuiltinModule("node:fs").readdirSync(path);
-  using folder = openFile(path);
-  const names: string[] = [];
-  const bytes = new Uint8Array(new ArrayBuffer(32 * 1024));
-  const view = new DataView(bytes.buffer);
-  for (;;) {
-    const length = getdents(linux.syscall, folder.fd, bytes, path);
-    if (length === 0) return names.filter((name) => name !== "." && name !== "..");
-    for (let at = 0; at < length; at += view.getUint16(at + RECLEN_AT, true)) {
-      names.push(Buffer.from(bytes.subarray(at + NAME_AT, bytes.indexOf(0, at + NAME_AT))).toString("latin1"));
+  const folder = openFile(path);
+  try {
+    const names: string[] = [];
+    const view = new DataView(scratch.buffer);
+    for (;;) {
+      const length = getdents(linux.syscall, folder.fd, scratch, path);
+      if (length === 0) return names;
+      for (let at = 0; at < length; at += view.getUint16(at + RECLEN_AT, true)) {
+        const name = decodeBytes(scratch.subarray(at + NAME_AT, scratch.indexOf(0, at + NAME_AT)));
+        if (name !== "." && name !== "..") names.push(name);
+      }
     }
+  } finally {
+    folder.close();
   }
 }
 

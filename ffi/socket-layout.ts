@@ -34,7 +34,7 @@ export interface SocketLayout {
   readonly MSG_CMSG_CLOEXEC: number;
 }
 
-const LINUX_LAYOUT: SocketLayout = {
+const linux = (): SocketLayout => ({
   msghdr: { size: 56, iov: 16, iovlen: 24, control: 32, controllen: 40, flags: 48, lengths32: false },
   cmsg: { level: 8, type: 12, data: 16, align: 8, length32: false },
   SOL_SOCKET: 1,
@@ -44,9 +44,9 @@ const LINUX_LAYOUT: SocketLayout = {
   MSG_DONTWAIT: 0x40,
   MSG_NOSIGNAL: 0x4000,
   MSG_CMSG_CLOEXEC: 0x40000000,
-};
+});
 
-const DARWIN_LAYOUT: SocketLayout = {
+const darwin = (): SocketLayout => ({
   msghdr: { size: 48, iov: 16, iovlen: 24, control: 32, controllen: 40, flags: 44, lengths32: true },
   cmsg: { level: 4, type: 8, data: 12, align: 4, length32: true },
   SOL_SOCKET: 0xffff,
@@ -56,9 +56,9 @@ const DARWIN_LAYOUT: SocketLayout = {
   MSG_DONTWAIT: 0x80,
   MSG_NOSIGNAL: 0,
   MSG_CMSG_CLOEXEC: 0,
-};
+});
 
-export const LAYOUTS: Readonly<Record<"linux" | "darwin", SocketLayout>> = { linux: LINUX_LAYOUT, darwin: DARWIN_LAYOUT };
+export const socketLayout = (system: "linux" | "darwin"): SocketLayout => (system === "linux" ? linux() : darwin());
 
 /** CMSG_SPACE: what one control message with `dataBytes` of data takes in the buffer. */
 export function cmsgSpace(layout: SocketLayout, dataBytes: number): number {

@@ -7,10 +7,10 @@
 import { ERRNO, SystemError } from "./errors.ts";
 import { closeAll, type Fd, OwnedFd, setCloseOnExec } from "./fd.ts";
 import { check, errno, i64, LINUX, libc } from "./libc.ts";
-import { Arena, type Piece, piece } from "./memory.ts";
-import { cmsgSpace, LAYOUTS } from "./socket-layout.ts";
+import { piece } from "./memory.ts";
+import { cmsgSpace, socketLayout } from "./socket-layout.ts";
 
-const layout = LAYOUTS[LINUX ? "linux" : "darwin"];
+const layout = socketLayout(LINUX ? "linux" : "darwin");
 
 const c = libc({
   socketpair: { args: ["i32", "i32", "i32", "buffer"], returns: "i32" },
@@ -25,15 +25,19 @@ const SOCK_CLOEXEC = 0o2000000;
 
 /** How many descriptors one message of the escalate protocol may carry. */
 export const MAX_FDS = 16;
-/** Room for more than the protocol allows (the kernel's own limit is 253), so that a peer who sends too many is seen, not cut off. */
-const CONTROL_BYTES = cmsgSpace(layout, 253 * 4);
+/** How many the kernel takes with one message: SCM_MAX_FD. */
+const MOST_FDS = 253;
+/** Room for more than the protocol allows, so that a peer who sends too many is seen, not cut off. */
+const CONTROL_BYTES = cmsgSpace(layout, MOST_FDS * 4);
+/** Where things are in the block: the struct msghdr, the struct iovec, control data, and then what is sent or received. */
+const IOV_AT = 64;
+const CONTROL_AT = 80;
+const DATA_AT = CONTROL_AT + CONTROL_BYTES;
 /**
- * Where messages arrive before they are copied out: one of each for the thread, since a receive returns before the next begins. Made
- * anew for each receive, such blocks would have the garbage collector stop the thread in the middle of every other shell call.
+ * One for the thread, since a call returns before the next begins. Made anew for each receive, such a block would have the garbage
+ * collector stop the thread in the middle of every other shell call.
  */
-let room = piece(64 * 1024);
-const control = piece(CONTROL_BYTES);
-const arriving = { iov: piece(16), header: piece(layout.msghdr.size) };
+let block = piece(DATA_AT + 8192);
 
 /** Two connected AF_UNIX sockets, close-on-exec. */
 export function socketPair(kind: "stream" | "datagram"): [OwnedFd, OwnedFd] {
@@ -59,13 +63,12 @@ export interface SendOptions {
  */
 export function sendMessage(socket: Fd, bytes: Uint8Array, options: SendOptions = {}): number | "again" {
   const { fds = [], nonBlocking = false } = options;
-  using arena = new Arena();
-  const { address } = arena.bytes(bytes);
-  const header = arena.alloc(layout.msghdr.size);
-  describe({ header, iov: arena.alloc(16) }, { address, length: bytes.length }, fds.length === 0 ? undefined : rights(arena, fds));
+  makeRoom(bytes.length);
+  block.bytes.set(bytes, DATA_AT);
+  describe(bytes.length, fds.length === 0 ? 0 : putRights(fds));
   const flags = layout.MSG_NOSIGNAL | (nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
-    const sent = Number(c.sendmsg(socket, header.bytes, flags));
+    const sent = Number(c.sendmsg(socket, block.bytes, flags));
     if (sent !== -1) return sent;
     const number = errno();
     if (number === ERRNO.EAGAIN) return "again";
@@ -95,70 +98,70 @@ export interface Received {
  * @throws SystemError, also with EMSGSIZE where control data was cut off (out of descriptors, for one).
  */
 export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlocking?: boolean } = {}): Received | "again" {
-  if (into.length > room.bytes.length) room = piece(into.length);
-  const { header } = arriving;
-  describe(arriving, { address: room.address, length: into.length }, control);
+  makeRoom(into.length);
+  describe(into.length, CONTROL_BYTES);
   const flags = layout.MSG_CMSG_CLOEXEC | (options.nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
-    const count = Number(c.recvmsg(socket, header.bytes, flags));
+    const count = Number(c.recvmsg(socket, block.bytes, flags));
     if (count === -1) {
       const number = errno();
       if (number === ERRNO.EAGAIN) return "again";
       if (number === ERRNO.EINTR) continue;
       throw new SystemError("recvmsg", number, "receive a message");
     }
-    const fds = receivedFds(header);
-    if ((header.view.getInt32(layout.msghdr.flags, true) & layout.MSG_CTRUNC) !== 0) {
+    const fds = receivedFds();
+    if ((block.view.getInt32(layout.msghdr.flags, true) & layout.MSG_CTRUNC) !== 0) {
       closeAll(fds);
       throw new SystemError("recvmsg", ERRNO.EMSGSIZE, "receive descriptors (too many, or this process may open no more)");
     }
-    into.set(room.bytes.subarray(0, count));
+    into.set(block.bytes.subarray(DATA_AT, DATA_AT + count));
     return { count, fds };
   }
 }
 
-/** Fills in a struct msghdr; what it held before does not matter. */
-function describe(
-  { header, iov }: { header: Piece; iov: Piece },
-  data: { address: bigint; length: number },
-  control: Piece | undefined,
-): void {
-  const { msghdr } = layout;
-  iov.view.setBigUint64(0, data.address, true);
-  iov.view.setBigUint64(8, BigInt(data.length), true);
-  header.bytes.fill(0);
-  header.view.setBigUint64(msghdr.iov, iov.address, true);
-  header.view.setInt32(msghdr.iovlen, 1, true);
-  if (control === undefined) return;
-  header.view.setBigUint64(msghdr.control, control.address, true);
-  header.view.setUint32(msghdr.controllen, control.bytes.length, true);
+function makeRoom(length: number): void {
+  if (DATA_AT + length > block.bytes.length) block = piece(DATA_AT + length);
 }
 
-function rights(arena: Arena, fds: readonly Fd[]): Piece {
+/** Fills in the header; what it held before does not matter. */
+function describe(length: number, controlLength: number): void {
+  const { bytes, view, address } = block;
+  const { msghdr } = layout;
+  view.setBigUint64(IOV_AT, address + BigInt(DATA_AT), true);
+  view.setBigUint64(IOV_AT + 8, BigInt(length), true);
+  bytes.fill(0, 0, msghdr.size);
+  view.setBigUint64(msghdr.iov, address + BigInt(IOV_AT), true);
+  view.setInt32(msghdr.iovlen, 1, true);
+  if (controlLength === 0) return;
+  view.setBigUint64(msghdr.control, address + BigInt(CONTROL_AT), true);
+  view.setUint32(msghdr.controllen, controlLength, true);
+}
+
+/** Descriptors to send, as control data. @returns how much of it */
+function putRights(fds: readonly Fd[]): number {
+  if (fds.length > MOST_FDS) throw new SystemError("sendmsg", ERRNO.EINVAL, `send ${fds.length} descriptors with one message`);
+  const { view } = block;
   const { cmsg } = layout;
-  const control = arena.alloc(cmsgSpace(layout, fds.length * 4));
-  control.view.setUint32(0, cmsg.data + fds.length * 4, true);
-  control.view.setInt32(cmsg.level, layout.SOL_SOCKET, true);
-  control.view.setInt32(cmsg.type, layout.SCM_RIGHTS, true);
-  fds.forEach((fd, i) => {
-    control.view.setInt32(cmsg.data + i * 4, fd, true);
-  });
-  return control;
+  const length = cmsg.data + fds.length * 4;
+  block.bytes.fill(0, CONTROL_AT, CONTROL_AT + cmsg.data);
+  view.setUint32(CONTROL_AT, length, true);
+  view.setInt32(CONTROL_AT + cmsg.level, layout.SOL_SOCKET, true);
+  view.setInt32(CONTROL_AT + cmsg.type, layout.SCM_RIGHTS, true);
+  for (let i = 0; i < fds.length; i++) view.setInt32(CONTROL_AT + cmsg.data + i * 4, fds[i] ?? -1, true);
+  return cmsgSpace(layout, fds.length * 4);
 }
 
 /** Takes ownership of every descriptor in the control data, whatever else is in it. */
-function receivedFds(header: Piece): OwnedFd[] {
+function receivedFds(): OwnedFd[] {
+  const { view } = block;
   const { cmsg, msghdr } = layout;
-  const end = Math.min(header.view.getUint32(msghdr.controllen, true), control.bytes.length);
+  const end = CONTROL_AT + Math.min(view.getUint32(msghdr.controllen, true), CONTROL_BYTES);
   const fds: OwnedFd[] = [];
-  for (let at = 0; at + cmsg.data <= end; ) {
-    const length = control.view.getUint32(at, true);
+  for (let at = CONTROL_AT; at + cmsg.data <= end; ) {
+    const length = view.getUint32(at, true);
     if (length < cmsg.data || at + length > end) break;
-    if (
-      control.view.getInt32(at + cmsg.level, true) === layout.SOL_SOCKET &&
-      control.view.getInt32(at + cmsg.type, true) === layout.SCM_RIGHTS
-    ) {
-      for (let k = at + cmsg.data; k + 4 <= at + length; k += 4) fds.push(new OwnedFd(control.view.getInt32(k, true)));
+    if (view.getInt32(at + cmsg.level, true) === layout.SOL_SOCKET && view.getInt32(at + cmsg.type, true) === layout.SCM_RIGHTS) {
+      for (let k = at + cmsg.data; k + 4 <= at + length; k += 4) fds.push(new OwnedFd(view.getInt32(k, true)));
     }
     at += cmsgSpace(layout, length - cmsg.data);
   }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { EMBEDDED_NAME } from "../src/intercept/bash/patched-bash.ts";
 import { buildBash } from "./bash/build.ts";
 import { compile } from "./compile.ts";
+import { helperInOnePiece, withoutAjv } from "./plugins.ts";
 
 const root = join(import.meta.dir, "..");
 const dist = join(root, "dist");
@@ -21,7 +22,7 @@ mkdirSync(dist, { recursive: true });
 const embedded = "unavailable" in bash ? [] : [stage(bash.path)];
 
 const started = performance.now();
-const failure = await compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile);
+const failure = await compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile, [withoutAjv, await helperInOnePiece(root)]);
 if (failure !== undefined) {
   process.stderr.write(failure);
   process.exit(1);

@@ -7,24 +7,15 @@ import { resolve } from "node:path";
 import type { BunPlugin } from "bun";
 
 /**
- * The MCP SDK's server imports Ajv for whoever gives it no validator. Ours gives it one (src/mcp/serve.ts), since Ajv compiles code from
- * strings; loading Ajv all the same would be 6 % of the time until a server answers.
- */
-const withoutAjv: BunPlugin = {
-  name: "without Ajv",
-  setup(build) {
-    build.onLoad({ filter: /modelcontextprotocol[\\/]sdk[\\/].*[\\/]ajv-provider\.js$/ }, () => ({
-      contents: 'export class AjvJsonSchemaValidator { constructor() { throw new Error("Ajv is not part of this executable"); } }',
-      loader: "js",
-    }));
-  },
-};
-
-/**
  * Compiles `entries` (the first is the program, the others its workers and embedded files) to `outfile`, which appears whole or not at all.
  * @returns undefined, or what the bundler said where it failed
  */
-export async function compile(root: string, entries: readonly string[], outfile: string): Promise<string | undefined> {
+export async function compile(
+  root: string,
+  entries: readonly string[],
+  outfile: string,
+  plugins: BunPlugin[] = [],
+): Promise<string | undefined> {
   const temporary = `${outfile}.tmp`;
   rmSync(temporary, { force: true });
   const { success, logs } = await Bun.build({
@@ -36,7 +27,7 @@ export async function compile(root: string, entries: readonly string[], outfile:
     sourcemap: "linked",
     bytecode: true,
     splitting: true,
-    plugins: [withoutAjv],
+    plugins,
     compile: {
       outfile: temporary,
       execArgv: ["--disallow-code-generation-from-strings=strict", "--no-addons"],

@@ -23,7 +23,7 @@ export function callerState(pid: number): CallerState {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "latin1");
     const umask = /^Umask:\s*([0-7]+)$/m.exec(status)?.[1];
-    return { umask: umask === undefined ? undefined : Number.parseInt(umask, 8), ignored: ignoredIn(status) ?? new Set() };
+    return { umask: umask === undefined ? undefined : Number.parseInt(umask, 8), ignored: ignoredIn(status) };
   } catch (cause) {
     throw new CallerError("the process that asked has gone", { cause });
   }

@@ -9,10 +9,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { poll } from "../../ffi/poll.ts";
 import { kill, type Pid, reap } from "../../ffi/process.ts";
-import { SIGNALS } from "../../ffi/signals.ts";
+import { SIGKILL, SIGSTOP } from "../../ffi/signals.ts";
 
-const SIGKILL = SIGNALS["SIGKILL"] ?? 9;
-const SIGSTOP = SIGNALS["SIGSTOP"] ?? 19;
 /** A bound, because a process in an uninterruptible wait does not die: it is left, and counted as not killed. */
 const LIMIT_MS = 5000;
 

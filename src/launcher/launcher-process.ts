@@ -9,7 +9,7 @@ import { closeAll, type Fd, type OwnedFd, STDERR } from "../../ffi/fd.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { type Exit, kill, openPidfd, type Pid, reap, signalPidfd } from "../../ffi/process.ts";
-import { SIGNALS } from "../../ffi/signals.ts";
+import { SIGCONT, SIGKILL } from "../../ffi/signals.ts";
 import { openNull } from "../../ffi/small-files.ts";
 import { socketPair } from "../../ffi/socket.ts";
 import { spawn } from "../../ffi/spawn.ts";
@@ -18,9 +18,6 @@ import type { SandboxPlan } from "../sandbox/plan.ts";
 import { Channel } from "../wire/channel.ts";
 import { killOrphans } from "./orphans.ts";
 import { CONTROL_FD, type ConfigureMessage, type FromLauncher, MAX_SPAWN_FDS, type SpawnMessage, type ToLauncher } from "./protocol.ts";
-
-const SIGKILL = SIGNALS["SIGKILL"] ?? 9;
-const SIGCONT = SIGNALS["SIGCONT"] ?? 18;
 
 export class LauncherError extends Error {
   override readonly name = "LauncherError";

@@ -113,7 +113,7 @@ class Launcher {
 
   #configure(message: ConfigureMessage): void {
     try {
-      restoreSignals(undefined);
+      restoreSignals("default");
       restoreOpenFiles(BigInt(message.openFiles));
       adoptOrphans();
       restrict(message.plan);

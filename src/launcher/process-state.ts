@@ -2,24 +2,30 @@
  * What Bun changed in a process of ours before our first line: it ignores two signals, and raises the soft limit on open files to the
  * hard one. What we start, or become, is to find neither. Both were inherited, so the parent still shows what they were.
  */
+import { LINUX } from "../../ffi/libc.ts";
 import { openFileLimit, parentPid, setOpenFileLimit } from "../../ffi/process.ts";
-import { ignoredSignals, SIGNALS, setDisposition } from "../../ffi/signals.ts";
+import { ignoredSignals, ignores, SIGPIPE, SIGXFSZ, setDisposition } from "../../ffi/signals.ts";
 import { readText } from "../../ffi/small-files.ts";
 
 /** Signals that Bun ignores from the start. */
-const TOUCHED = [SIGNALS["SIGPIPE"] ?? 13, SIGNALS["SIGXFSZ"] ?? 25];
+const TOUCHED = [SIGPIPE, SIGXFSZ];
 
 /**
- * Puts the two signals back: ignored where `ignored` has them, else default.
+ * Puts the two signals back: to what the parent has them at, or to their default action.
  * A shell's `trap '' PIPE` is inherited by what it starts, so for a process that a shell started these are the shell's.
  */
-export function restoreSignals(ignored: ReadonlySet<number> | undefined): void {
-  for (const signal of TOUCHED) setDisposition(signal, ignored?.has(signal) ? "ignore" : "default");
+export function restoreSignals(like: "parent" | "default"): void {
+  const status = like === "parent" ? statusOf(parentPid()) : "";
+  for (const signal of TOUCHED) setDisposition(signal, ignores(status, signal) ? "ignore" : "default");
 }
 
-/** The signals that this process's parent ignores. */
-export function parentsIgnoredSignals(): ReadonlySet<number> | undefined {
-  return ignoredSignals(parentPid());
+/** "" where it is gone, or there is no /proc: nothing is known then. */
+function statusOf(pid: number): string {
+  try {
+    return readText(`/proc/${pid}/status`);
+  } catch {
+    return "";
+  }
 }
 
 /** The signals that this process was started with ignored (by nohup, say), as far as Bun has left a trace of them. */
@@ -29,10 +35,10 @@ export function inheritedIgnoredSignals(): ReadonlySet<number> {
   return ignored;
 }
 
-/** The soft limit on open files that this process was started with: its parent's, where that can be read and is lower. */
+/** The soft limit on open files that this process was started with: its parent's, where that can be told and is lower. */
 export function inheritedOpenFiles(): bigint {
   const now = openFileLimit().soft;
-  const parents = softLimitOf(parentPid());
+  const parents = LINUX ? softLimitOf(parentPid()) : undefined;
   return parents !== undefined && parents < now ? parents : now;
 }
 
@@ -44,9 +50,8 @@ export function restoreOpenFiles(soft: bigint): void {
 
 function softLimitOf(pid: number): bigint | undefined {
   try {
-    const soft = /^Max open files\s+(\d+)/m.exec(readText(`/proc/${pid}/limits`))?.[1];
-    return soft === undefined ? undefined : BigInt(soft);
+    return openFileLimit(pid).soft;
   } catch {
-    return undefined; // no /proc, or the parent is another user's: keep what there is
+    return undefined; // the parent is another user's, or gone: keep what there is
   }
 }

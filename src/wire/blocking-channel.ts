@@ -13,7 +13,7 @@ export interface Message {
   readonly fds: OwnedFd[];
 }
 
-const RECEIVE_BYTES = 64 * 1024;
+const RECEIVE_BYTES = 8192;
 
 export class BlockingChannel {
   readonly #socket: Fd;

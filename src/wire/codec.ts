@@ -4,6 +4,7 @@
  * Pure: bytes in, values out. A frame over the cap or one that is not JSON is an error, after which the stream cannot be trusted.
  * Lone surrogates (escaped bytes, ffi/bytes.ts) survive, because JSON.stringify escapes them.
  */
+import { decodeBytes, encodeBytes } from "../../ffi/bytes.ts";
 
 /** Past any usual ARG_MAX; a longer frame is refused before it is read. */
 export const MAX_FRAME = 4 * 1024 * 1024;
@@ -14,17 +15,15 @@ export class WireError extends Error {
 
 /** @throws WireError where the frame would be over the cap */
 export function encodeFrame(value: unknown): Uint8Array {
-  const json = Buffer.from(JSON.stringify(value), "utf8");
+  const json = encodeBytes(JSON.stringify(value));
   if (json.length > MAX_FRAME) throw new WireError(`a message of ${json.length} bytes is over the limit of ${MAX_FRAME}`);
-  const frame = Buffer.allocUnsafe(4 + json.length);
-  frame.writeUInt32LE(json.length, 0);
-  json.copy(frame, 4);
+  const frame = new Uint8Array(4 + json.length);
+  new DataView(frame.buffer).setUint32(0, json.length, true);
+  frame.set(json, 4);
   return frame;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-
-const EMPTY = Buffer.alloc(0);
+const EMPTY = new Uint8Array(0);
 
 /**
  * Cuts a stream of bytes into values. Time and memory stay in proportion to what arrived, in however small pieces: the peer may be
@@ -32,7 +31,7 @@ const EMPTY = Buffer.alloc(0);
  */
 export class FrameDecoder {
   /** Bytes that wait: from #start to #end. It doubles when it is full. */
-  #buffer: Buffer = EMPTY;
+  #buffer: Uint8Array = EMPTY;
   #start = 0;
   #end = 0;
 
@@ -46,8 +45,8 @@ export class FrameDecoder {
   #makeRoom(more: number): void {
     const waiting = this.#buffer.subarray(this.#start, this.#end);
     const needed = waiting.length + more;
-    const target = needed * 2 > this.#buffer.length ? Buffer.allocUnsafeSlow(needed * 2) : this.#buffer;
-    waiting.copy(target);
+    const target = needed * 2 > this.#buffer.length ? new Uint8Array(needed * 2) : this.#buffer;
+    target.set(waiting);
     this.#buffer = target;
     this.#start = 0;
     this.#end = waiting.length;
@@ -64,7 +63,7 @@ export class FrameDecoder {
    */
   next(): { value: unknown } | undefined {
     if (this.#end - this.#start < 4) return undefined;
-    const size = this.#buffer.readUInt32LE(this.#start);
+    const size = new DataView(this.#buffer.buffer, this.#buffer.byteOffset).getUint32(this.#start, true);
     if (size > MAX_FRAME) throw new WireError(`a frame of ${size} bytes is over the limit of ${MAX_FRAME}`);
     const from = this.#start + 4;
     if (this.#end < from + size) return undefined;
@@ -81,7 +80,9 @@ export class FrameDecoder {
 
 function parse(json: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(json));
+    const text = decodeBytes(json);
+    if (!text.isWellFormed()) throw new SyntaxError("it is not UTF-8");
+    return JSON.parse(text);
   } catch (cause) {
     throw new WireError("a frame is not JSON", { cause });
   }

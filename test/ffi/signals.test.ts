@@ -4,15 +4,14 @@ import { poll } from "../../ffi/poll.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { PollTable } from "../../ffi/ppoll.ts";
 import { kill, openPidfd, reap } from "../../ffi/process.ts";
-import { interruptBy, SIGNALS, signalName } from "../../ffi/signals.ts";
+import { interruptBy, SIGCHLD, signalName, signalNumber } from "../../ffi/signals.ts";
 import { openNull } from "../../ffi/small-files.ts";
 import { spawn } from "../../ffi/spawn.ts";
 
 test("every signal has the number that this system gives it", () => {
-  expect(Object.keys(SIGNALS)).toHaveLength(31);
-  for (const [name, number] of Object.entries(constants.signals)) if (name in SIGNALS) expect(SIGNALS[name]).toBe(number);
-  const numbers = new Set(Object.values(SIGNALS));
-  expect(Object.values(constants.signals).filter((number) => !numbers.has(number))).toEqual([]);
+  const right = Object.entries(constants.signals).filter(([name, number]) => signalNumber(name) === number);
+  expect(new Set(right.map(([, number]) => number)).size).toBe(31);
+  expect(signalNumber("SIGNOTHING")).toBe(0);
 });
 
 test("a signal without a name is shown by its number", () => {
@@ -20,7 +19,7 @@ test("a signal without a name is shown by its number", () => {
 });
 
 test("the end of a child interrupts a wait", () => {
-  interruptBy(SIGNALS["SIGCHLD"] ?? 17);
+  interruptBy(SIGCHLD);
   using nothing = openNull();
   const sleep = (time: string) =>
     spawn({ file: "/bin/sleep", argv: ["sleep", time], env: [], cwd: "/", fds: [0, 1, 2].map((to) => ({ from: nothing.fd, to })) });

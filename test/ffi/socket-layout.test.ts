@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LAYOUTS, type SocketLayout } from "../../ffi/socket-layout.ts";
+import { type SocketLayout, socketLayout } from "../../ffi/socket-layout.ts";
 
 /** Compiles and runs C; the compiler is the authority on how structs lie in memory. */
 function c(source: string): number[] {
@@ -47,7 +47,7 @@ const constants = (layout: SocketLayout) => [
 ];
 
 test.skipIf(process.platform !== "linux" && process.platform !== "darwin")("this system's layout is what its headers say", () => {
-  const layout = LAYOUTS[process.platform === "darwin" ? "darwin" : "linux"];
+  const layout = socketLayout(process.platform === "darwin" ? "darwin" : "linux");
   expect(c(print("#include <sys/socket.h>", "msghdr", "cmsghdr", ownConstants))).toEqual([...numbers(layout), ...constants(layout)]);
 });
 
@@ -68,6 +68,6 @@ struct l_msghdr { void *msg_name; uint32_t msg_namelen; struct l_iovec *msg_iov;
 struct l_cmsghdr { size_t cmsg_len; int cmsg_level; int cmsg_type; };`;
 
 test("the other systems' layouts are what their declarations say", () => {
-  expect(c(print(DARWIN, "d_msghdr", "d_cmsghdr", ""))).toEqual(numbers(LAYOUTS.darwin));
-  expect(c(print(LINUX_ARM64, "l_msghdr", "l_cmsghdr", ""))).toEqual(numbers(LAYOUTS.linux));
+  expect(c(print(DARWIN, "d_msghdr", "d_cmsghdr", ""))).toEqual(numbers(socketLayout("darwin")));
+  expect(c(print(LINUX_ARM64, "l_msghdr", "l_cmsghdr", ""))).toEqual(numbers(socketLayout("linux")));
 });

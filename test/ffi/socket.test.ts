@@ -23,6 +23,19 @@ test("a descriptor that was sent is the same open file, close-on-exec", () => {
   closeAll([a, b, read, write, copy]);
 });
 
+test("a message larger than any before it, and one with too many descriptors", () => {
+  const [a, b] = socketPair("datagram");
+  const large = new Uint8Array(100_000).map((_, i) => i % 251);
+  expect(sendMessage(a.fd, large, { fds: [a.fd] })).toBe(large.length);
+  expect(() => sendMessage(a.fd, large, { fds: Array(254).fill(a.fd) })).toThrow("send 254 descriptors with one message");
+  const buffer = new Uint8Array(200_000);
+  const received = receiveMessage(b.fd, buffer);
+  if (received === "again") throw new Error("nothing came");
+  expect(Buffer.from(buffer.subarray(0, received.count)).equals(Buffer.from(large))).toBe(true);
+  expect(received.fds).toHaveLength(1);
+  closeAll([a, b, ...received.fds]);
+});
+
 test("many messages under garbage collection arrive as they were, and no descriptor leaks", () => {
   const [a, b] = socketPair("datagram");
   const nothing = openNull();

@@ -6,27 +6,33 @@
  * them close-on-exec) is not passed on.
  */
 import { decodeBytes } from "../../../ffi/bytes.ts";
-import { asFd, closeOnExec, type Fd, setCloseOnExec } from "../../../ffi/fd.ts";
+import { asFd, closeOnExec, type Fd, STDERR, setCloseOnExec } from "../../../ffi/fd.ts";
 import { listFolder, readLink } from "../../../ffi/small-files.ts";
 
-const BUNS_OWN = /^anon_inode:\[(eventpoll|eventfd|timerfd|io_uring|inotify)\]$/;
+const BUNS_OWN = [
+  "anon_inode:[eventpoll]",
+  "anon_inode:[eventfd]",
+  "anon_inode:[timerfd]",
+  "anon_inode:[io_uring]",
+  "anon_inode:[inotify]",
+];
 
-/** Call before opening anything. */
+/** Call before opening anything. In ascending order, as the system lists them. */
 export function inheritedDescriptors(): Fd[] {
-  const folder = process.platform === "linux" ? "/proc/self/fd" : "/dev/fd";
-  return listFolder(folder)
-    .map(Number)
-    .filter((number) => Number.isInteger(number) && closeOnExec(asFd(number)) !== undefined && !isBuns(number))
-    .sort((a, b) => a - b)
-    .map(asFd);
+  const inherited: Fd[] = [];
+  for (const name of listFolder(process.platform === "linux" ? "/proc/self/fd" : "/dev/fd")) {
+    const fd = asFd(Number(name));
+    if (fd <= STDERR ? closeOnExec(fd) !== undefined : !isBuns(fd)) inherited.push(fd); // what listed the folder is closed by now
+  }
+  return inherited;
 }
 
-function isBuns(number: number): boolean {
-  if (number < 3 || process.platform !== "linux") return false;
+function isBuns(fd: Fd): boolean {
+  if (process.platform !== "linux") return closeOnExec(fd) === undefined;
   try {
-    return BUNS_OWN.test(decodeBytes(readLink(`/proc/self/fd/${number}`)));
+    return BUNS_OWN.includes(decodeBytes(readLink(`/proc/self/fd/${fd}`)));
   } catch {
-    return true; // the one that listed the folder, closed by now
+    return true; // closed: not inherited
   }
 }
 

@@ -37,21 +37,24 @@ export type Answer =
   | { readonly kind: "escalate" }
   | { readonly kind: "deny"; readonly reason?: string | undefined };
 
-export function encodeRequest(request: Omit<EscalateRequest, "ours">): unknown {
-  const { file, argv, workdir, env } = request;
-  const pairs = env.filter((entry) => !isOwnVariable(entry));
-  const plain = {
-    file: file.toWellFormed(),
-    argv: argv.map((argument) => argument.toWellFormed()),
-    workdir: workdir.toWellFormed(),
-    env: Object.fromEntries(pairs.map((entry) => splitEntry(entry.toWellFormed()))),
-    execgate: EXTENSION,
-  };
+export function encodeRequest({ file, argv, workdir, env }: Omit<EscalateRequest, "ours">): unknown {
+  const variables: Record<string, string> = Object.create(null); // one may be called __proto__
+  const entries: string[] = [];
+  for (const entry of env) {
+    const at = entry.indexOf("=", 1); // a name may start with "=", not be empty
+    const name = at < 0 ? entry : entry.slice(0, at);
+    if (isOwnVariable(name)) continue;
+    entries.push(entry);
+    variables[name.toWellFormed()] = at < 0 ? "" : entry.slice(at + 1).toWellFormed();
+  }
+  const words: string[] = [];
+  for (const argument of argv) words.push(argument.toWellFormed());
+  const plain = { file: file.toWellFormed(), argv: words, workdir: workdir.toWellFormed(), env: variables, execgate: EXTENSION };
   const lossless =
-    [file, workdir, ...argv, ...pairs].every((text) => text.isWellFormed()) && Object.keys(plain.env).length === pairs.length;
+    Object.keys(variables).length === entries.length && `${file}\0${workdir}\0${argv.join("\0")}\0${entries.join("\0")}`.isWellFormed();
   return lossless
     ? plain
-    : { ...plain, exact: { file: base64(file), argv: argv.map(base64), workdir: base64(workdir), env: pairs.map(base64) } };
+    : { ...plain, exact: { file: base64(file), argv: argv.map(base64), workdir: base64(workdir), env: entries.map(base64) } };
 }
 
 /** @throws WireError naming the field that is not what it must be */
@@ -132,14 +135,8 @@ export function parseResult(value: unknown): number {
   return (code as number) & 0xff;
 }
 
-function isOwnVariable(entry: string): boolean {
-  const [name = ""] = entry.split("=", 1);
+function isOwnVariable(name: string): boolean {
   return name === ESCALATE_SOCKET_VARIABLE || (HOOK_VARIABLES as readonly string[]).includes(name);
-}
-
-function splitEntry(entry: string): [string, string] {
-  const at = entry.indexOf("=", 1); // a name may start with "=", not be empty
-  return at < 0 ? [entry, ""] : [entry.slice(0, at), entry.slice(at + 1)];
 }
 
 const base64 = (text: string) => Buffer.from(encodeBytes(text)).toString("base64");

@@ -6,7 +6,7 @@
 import { read } from "node:fs";
 import { promisify } from "node:util";
 import type { Fd } from "../../../ffi/fd.ts";
-import { SIGNALS } from "../../../ffi/signals.ts";
+import { SIGKILL, signalNumber } from "../../../ffi/signals.ts";
 import type { BlockingChannel } from "../../wire/blocking-channel.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
 import { encodeSignal, parseResult } from "./protocol.ts";
@@ -15,7 +15,7 @@ const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 /** From now on signals go to the program, where the server understands that; without, one ends the helper, and the server sees it go. */
 export function forwardSignals(channel: BlockingChannel): void {
-  for (const name of FORWARDED) process.on(name, () => channel.send(encodeSignal(SIGNALS[name] ?? 0)));
+  for (const name of FORWARDED) process.on(name, () => channel.send(encodeSignal(signalNumber(name))));
 }
 
 /** @returns the program's exit status. Where the server dies, 128 + SIGKILL: the program died with it. */
@@ -26,7 +26,7 @@ export async function awaitResult(session: Fd): Promise<number> {
     const frame = decoder.next();
     if (frame !== undefined) return parseResult(frame.value);
     const { bytesRead } = await readSome(session, buffer, 0, buffer.length, null);
-    if (bytesRead === 0) return 128 + (SIGNALS["SIGKILL"] ?? 9);
+    if (bytesRead === 0) return 128 + SIGKILL;
     decoder.push(Buffer.from(buffer.subarray(0, bytesRead)));
   }
 }

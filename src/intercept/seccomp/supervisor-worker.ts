@@ -9,7 +9,7 @@ import { asFd, closeFd, type Fd, readInto } from "../../../ffi/fd.ts";
 import { POLLHUP, POLLIN } from "../../../ffi/poll-layout.ts";
 import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
 import { Notifications } from "../../../ffi/seccomp.ts";
-import { interruptBy, SIGNALS, setDisposition } from "../../../ffi/signals.ts";
+import { interruptBy, SIGCHLD, SIGPIPE, setDisposition } from "../../../ffi/signals.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
 import { Asks } from "./asks.ts";
 import type { Command, Outcome, Report } from "./protocol.ts";
@@ -49,8 +49,8 @@ class Loop {
     this.#report({ type: "begun" });
     try {
       sharpenTimers();
-      interruptBy(SIGNALS["SIGCHLD"] ?? 17);
-      setDisposition(SIGNALS["SIGPIPE"] ?? 13, "ignore"); // a denied program's stderr may be a pipe without a reader
+      interruptBy(SIGCHLD);
+      setDisposition(SIGPIPE, "ignore"); // a denied program's stderr may be a pipe without a reader
       while (this.#round());
     } catch (error) {
       this.#report({ type: "failed", message: error instanceof Error ? error.message : String(error) });

@@ -37,6 +37,12 @@ test("what peers that know no extension read is well-formed", () => {
   expect(Object.keys(sent.env)).toEqual(["A"]);
 });
 
+test("a variable may have the name of a property that every object has", () => {
+  const wire = overWire(encodeRequest({ file: "/x", argv: ["x"], workdir: "/", env: ["__proto__=1", "constructor=2"] }));
+  expect(wire).not.toHaveProperty("exact");
+  expect(parseRequest(wire).env).toEqual(["__proto__=1", "constructor=2"]);
+});
+
 test("the released peers' messages are understood", () => {
   expect(parseRequest({ file: "/bin/ls", argv: ["ls"], workdir: "/", env: { A: "b" } })).toEqual({
     file: "/bin/ls",
