@@ -80,7 +80,8 @@ export class Assembly implements Disposable {
         process.env,
         seccomp !== undefined,
       );
-      const enclosure = new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise });
+      const notifyExec = seccomp?.judges ?? false;
+      const enclosure = new Enclosure({ ...launcher, input, stateFolder: stateFolder(), supervise, notifyExec });
       try {
         if (audit !== undefined) requireOutside(audit.file, enclosure.boundary);
         return enclosure;

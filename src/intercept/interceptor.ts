@@ -15,8 +15,8 @@ export interface Interception extends AsyncDisposable {
   starting(file: string, argv: readonly string[]): void;
   /** Bash runs. */
   started(): void;
-  /** Settles where interception fails while the call runs, after which no exec of it succeeds. */
-  readonly failed: Promise<Error>;
+  /** Settles where interception fails while the call runs, after which no exec of it succeeds; undefined where it cannot. */
+  readonly failed: Promise<Error> | undefined;
 }
 
 export interface Interceptor {
@@ -25,5 +25,3 @@ export interface Interceptor {
   readonly bash: string;
   begin(gate: Gate, launcher: LauncherProcess): Interception;
 }
-
-export const never: Promise<never> = new Promise(() => {});

@@ -277,6 +277,9 @@ interface Started {
 /** Those that were started and have not been reaped. */
 const launchers = new Set<Pid>();
 
+/** For JavaScriptCore: a launcher does the same few things now and then, so the optimizing compilers would cost it more than they save. */
+const COMPILE_LITTLE = "BUN_JSC_useDFGJIT=0";
+
 /** Starts the process with its end of the socket, which is then nobody's here: its end is the launcher's end. */
 function startWith({ command, env }: LauncherOptions, theirs: OwnedFd): Started {
   using control = theirs;
@@ -286,7 +289,7 @@ function startWith({ command, env }: LauncherOptions, theirs: OwnedFd): Started 
   const pid = spawn({
     file,
     argv: command,
-    env,
+    env: [...env, COMPILE_LITTLE],
     cwd: "/",
     fds: [
       { from: nothing.fd, to: 0 },

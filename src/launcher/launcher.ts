@@ -48,7 +48,7 @@ function filter(options: NonNullable<ConfigureMessage["filter"]>): Supervised | 
   forbidNewPrivileges();
   const spared = [process.pid, parentPid()].filter((pid) => pid !== 0); // 0: the parent is in another process namespace
   const program = execFilter({ arch: process.arch === "arm64" ? "arm64" : "x64", ...options, spared });
-  if (!options.notifyExec) {
+  if (!options.notifyExec && options.notifyConnect !== true) {
     installFilter(program);
     return undefined;
   }

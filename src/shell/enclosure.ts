@@ -24,8 +24,10 @@ export interface EnclosureOptions {
   readonly command: readonly string[];
   readonly env: readonly string[];
   readonly openFiles: bigint;
-  /** Set where the launcher's filter is to supervise execs. */
+  /** Set where the launcher's filter may supervise. */
   readonly supervise: LauncherOptions["supervise"];
+  /** Whether it is to supervise execs; connects it does where the plan says so. */
+  readonly notifyExec: boolean;
 }
 
 /** One call's stay inside. */
@@ -48,14 +50,14 @@ export class Enclosure implements Disposable {
   }
 
   #launcherOptions(): LauncherOptions {
-    const { command, env, openFiles, supervise, input } = this.#options;
+    const { command, env, openFiles, supervise, notifyExec, input } = this.#options;
     const { plan } = this.#guard;
     return {
       command: [...front(plan, input.machine), ...command],
       env,
       openFiles,
       plan,
-      filter: filterFor(plan, input.machine, supervise !== undefined),
+      filter: filterFor(plan, input.machine, notifyExec, supervise !== undefined && plan.connects === "supervised"),
       supervise,
     };
   }
@@ -127,8 +129,8 @@ export function boundaryOf(plan: SandboxPlan): Boundary {
   return plan.files === "open" ? { kind: "none" } : { kind: "roots", roots: [...plan.writable, SHARED_MEMORY] };
 }
 
-function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean): LauncherOptions["filter"] {
+function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean, notifyConnect: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";
   if (os !== "linux" || !(confine || notifyExec)) return undefined;
-  return { notifyExec, notifyConnect: notifyExec && plan.connects === "supervised", confine, network: filterNetwork(plan) };
+  return { notifyExec, notifyConnect, confine, network: filterNetwork(plan) };
 }

@@ -152,7 +152,7 @@ export class Shell {
       ending.addEventListener("abort", release, { once: true });
       if (ending.aborted) release();
       let failure: Error | undefined;
-      void interception.failed.then((error) => {
+      void interception.failed?.then((error) => {
         failure = error;
         release();
       });

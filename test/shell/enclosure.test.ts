@@ -18,6 +18,7 @@ describe.each([...settings])("$name", (setting) => {
       env: [],
       openFiles: 1024n,
       supervise: undefined,
+      notifyExec: false,
     });
     const policy = new Policy(parseRules("test.rules", 'prefix_rule(["true"])'), ["PATH=/usr/bin:/bin"]);
     const kind = (file: string) => policy.decide({ file, argv: ["true"], cwd: "/", env: [], pid: process.pid }, enclosure.boundary).kind;

@@ -24,7 +24,7 @@ export class Enclosed implements Disposable {
     const launcher = { command: selfCommand("launcher"), env: ["PATH=/usr/bin:/bin"], openFiles: inheritedOpenFiles() };
     const supervise = this.#interceptor.supervise.bind(this.#interceptor);
     this.#outside = new LauncherPool({ ...launcher, plan: OPEN, filter: undefined });
-    this.#enclosure = new Enclosure({ ...launcher, input, stateFolder: this.#state, supervise });
+    this.#enclosure = new Enclosure({ ...launcher, input, stateFolder: this.#state, supervise, notifyExec: this.#interceptor.judges });
     const env = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/nonexistent", LC_ALL: "C" };
     this.#shell = new Shell({
       interceptor: this.#interceptor,

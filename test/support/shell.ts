@@ -42,6 +42,7 @@ export function testShell(
     input,
     stateFolder: mkdtempSync(join(tmpdir(), "execgate-state-")),
     supervise: undefined,
+    notifyExec: false,
   });
   const shell = new Shell({ interceptor: new BashInterceptor(bash, helper), decider: { decide }, outside, env: ENV });
   return {

@@ -4,7 +4,7 @@
 import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
 import { socketPair } from "../../../ffi/socket.ts";
 import type { Gate } from "../../gate/gate.ts";
-import { type Interception, type Interceptor, never } from "../interceptor.ts";
+import type { Interception, Interceptor } from "../interceptor.ts";
 import { HOOK_VARIABLES } from "./hook-variables.ts";
 import { EscalateListener } from "./listener.ts";
 import { ESCALATE_SOCKET_VARIABLE } from "./protocol.ts";
@@ -38,7 +38,7 @@ export class BashInterceptor implements Interceptor {
 class BashInterception implements Interception {
   readonly env: Readonly<Record<string, string>>;
   readonly fds: readonly { from: Fd; to: number }[];
-  readonly failed = never;
+  readonly failed = undefined;
   readonly #theirs: OwnedFd;
   readonly #listener: EscalateListener;
 

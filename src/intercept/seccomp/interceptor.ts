@@ -1,6 +1,9 @@
 /**
  * The seccomp interceptor: the launcher's filter sends every exec to the supervisor, which settles what it can by itself and asks the
  * gate of the call that the launcher serves for the rest.
+ *
+ * Where there is no rule and no audit log every exec runs and nothing is said of it: launchers are then made without notifications of
+ * execs, so that these cost nothing. Rules never come to be where there were none: "always" is an answer to the question of a rule.
  */
 
 import type { OwnedFd } from "../../../ffi/fd.ts";
@@ -29,7 +32,12 @@ export class SeccompInterceptor implements Interceptor, Disposable {
     this.#config = config;
   }
 
-  /** Supervises the execs under a launcher's listener from now on. */
+  /** Whether anything is to be decided or said of an exec, so that launchers must notify of them. */
+  get judges(): boolean {
+    return judges(this.#config());
+  }
+
+  /** Supervises what a launcher's listener is notified of from now on. */
   supervise(listener: OwnedFd, killable: boolean, connects?: Connects): Supervision {
     this.#supervisor ??= new Supervisor();
     const supervision = new LauncherSupervision(() => this.#attached.delete(supervision));
@@ -45,8 +53,9 @@ export class SeccompInterceptor implements Interceptor, Disposable {
 
   begin(gate: Gate, launcher: LauncherProcess): Interception {
     const { supervision } = launcher;
-    if (!(supervision instanceof LauncherSupervision)) throw new Error("the launcher's execs are not supervised");
-    return supervision.serve(gate);
+    if (supervision instanceof LauncherSupervision) return supervision.serve(gate);
+    if (this.judges) throw new Error("the launcher's execs are not supervised");
+    return UNSUPERVISED;
   }
 
   [Symbol.dispose](): void {
@@ -60,55 +69,46 @@ class LauncherSupervision implements Supervision {
   #attachment: Attachment | undefined;
   #call: SeccompInterception | undefined;
   #over: Error | undefined;
-  /** Whether the thread looks at execs at all, and so may have something to tell that it was not asked about. */
-  #telling = true;
-  /** What the server itself is having executed. */
-  #admitted: { readonly file: string; readonly argv: readonly string[] } | undefined;
+  /** Whether the launcher notifies of execs. */
+  #judges = true;
 
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
   }
 
   attach(supervisor: Supervisor, listener: OwnedFd, killable: boolean, config: SessionConfig, connects: Connects | undefined): void {
-    this.#telling = tells(config);
+    this.#judges = judges(config);
     const hooks: SessionHooks = {
       onRequest: (request, caller, _decision, signal) =>
         this.#call?.decide(request, caller, signal) ?? Promise.resolve({ kind: "deny", reason: "no shell call is running" }),
       onNotes: (notes) => this.#call?.note(notes),
-      onOver: (error) => {
-        this.#over = new Error(error ?? "the supervised launcher has ended");
-        this.#call?.fail(this.#over);
-      },
+      onOver: (error) => this.#fail(new Error(error ?? "the supervised launcher has ended")),
     };
     this.#attachment = supervisor.attach(listener, killable, config, hooks, connects);
   }
 
   admit(file: string, argv: readonly string[]): void {
-    this.#admitted = { file, argv };
-    if (this.#telling) this.#attachment?.admit(file, argv); // else everything runs, and this need not be told
-  }
-
-  /** What was to be admitted has been executed. */
-  admitted(): void {
-    this.#admitted = undefined;
+    if (this.#judges) this.#attachment?.admit(file, argv);
   }
 
   configure(config: SessionConfig): void {
-    if (!this.#telling && this.#admitted !== undefined) this.#attachment?.admit(this.#admitted.file, this.#admitted.argv);
-    this.#telling ||= tells(config);
-    this.#attachment?.configure(config);
+    if (this.#judges) this.#attachment?.configure(config);
+    else if (judges(config)) this.#fail(new Error("there are rules now, and the launcher was made without"));
+  }
+
+  #fail(why: Error): void {
+    this.#over = why;
+    this.#call?.fail(why);
   }
 
   /** Resolves once the call has been told of every exec so far. */
   async flush(): Promise<void> {
-    if (this.#telling) await this.#attachment?.flush();
+    if (this.#judges) await this.#attachment?.flush();
   }
 
   serve(gate: Gate): Interception {
     const call = new SeccompInterception(gate, this, () => {
-      if (this.#call !== call) return;
-      this.#call = undefined;
-      this.#admitted = undefined;
+      if (this.#call === call) this.#call = undefined;
     });
     this.#call = call;
     if (this.#over !== undefined) call.fail(this.#over);
@@ -121,8 +121,18 @@ class LauncherSupervision implements Supervision {
   }
 }
 
-/** Without rules everything runs, and nothing is said of it. */
-const tells = ({ rules, observe }: SessionConfig) => observe || rules.prefixRules.length > 0;
+/** Without rules everything runs, and unless it is observed nothing is said of it. */
+const judges = ({ rules, observe }: SessionConfig) => observe || rules.prefixRules.length > 0;
+
+/** Of a call on a launcher that notifies of nothing. */
+const UNSUPERVISED: Interception = {
+  env: {},
+  fds: [],
+  starting: () => {},
+  started: () => {},
+  failed: undefined,
+  [Symbol.asyncDispose]: async () => {},
+};
 
 class SeccompInterception implements Interception {
   readonly env = {};
@@ -152,9 +162,7 @@ class SeccompInterception implements Interception {
     this.#supervision.admit(file, argv);
   }
 
-  started(): void {
-    this.#supervision.admitted();
-  }
+  started(): void {}
 
   note(notes: readonly Note[]): void {
     for (const note of notes) this.#gate.noteSettled(note);
