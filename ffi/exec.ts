@@ -13,8 +13,12 @@ const c = libc({ execve: { args: ["buffer", "buffer", "buffer"], returns: "i32" 
  */
 export function execve(file: string, argv: readonly string[], environment: readonly string[]): never {
   const arena = new Arena();
-  const args = arena.vector(argv);
-  const env = arena.vector(environment);
-  c.execve(cstring(file), args.bytes, env.bytes);
-  throw new SystemError("execve", errno(), `run ${file}`);
+  try {
+    const args = arena.vector(argv);
+    const env = arena.vector(environment);
+    c.execve(cstring(file), args.bytes, env.bytes);
+    throw new SystemError("execve", errno(), `run ${file}`);
+  } finally {
+    arena[Symbol.dispose](); // it holds the strings until here
+  }
 }

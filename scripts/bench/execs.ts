@@ -4,8 +4,8 @@
  * `bun scripts/bench/execs.ts [rounds] [execs of the long call]`
  *
  * Ours runs its default, the sandbox workspace-write, except where said. "No rules" asks about no exec at all; "an allow rule" puts every
- * exec to the supervisor, which finds that the rule is not about it; the race-free check comes with a rule that forbids. The Rust server runs without a sandbox: its Linux sandbox is a
- * program that the npm package does not hold, so that the comparison favours it.
+ * exec to the supervisor, which finds that the rule is not about it; the race-free check comes with a rule that forbids. The Rust server
+ * runs without a sandbox: its Linux sandbox is a program that the npm package does not hold, so that the comparison favours it.
  */
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

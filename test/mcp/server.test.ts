@@ -179,3 +179,17 @@ test("nothing in the folder it starts in is run or read", async () => {
   expect(result.output).toBe(`[] []\n${folder}\n`);
   expect(readdirSync(folder)).not.toContain("ran");
 });
+
+test("a filter notifies of execs only where a rule or an audit log asks for it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "execgate-"));
+  const rules = join(folder, "x.rules");
+  writeFileSync(rules, 'prefix_rule(pattern=["no-such-program"], decision="allow")\n');
+  const filters = async (...args: string[]) => {
+    await using c = await connect({ args: ["--sandbox", "danger-full-access", "--interceptor", "seccomp", ...args] });
+    const { output } = await c.shell({ command: "awk '/^Seccomp_filters:/ { print $2 }' /proc/self/status", login: false });
+    return Number(output);
+  };
+  const none = await filters();
+  expect(await filters("--rules", rules)).toBe(none + 1);
+  expect(await filters("--audit-log", join(folder, "log"))).toBe(none + 1);
+});

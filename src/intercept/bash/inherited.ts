@@ -17,7 +17,7 @@ const BUNS_OWN = [
   "anon_inode:[inotify]",
 ];
 
-/** Call before opening anything. In ascending order, as the system lists them. */
+/** Call before opening anything. */
 export function inheritedDescriptors(): Fd[] {
   const inherited: Fd[] = [];
   for (const name of listFolder(process.platform === "linux" ? "/proc/self/fd" : "/dev/fd")) {
