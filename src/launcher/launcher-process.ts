@@ -109,7 +109,12 @@ export class LauncherProcess implements Disposable {
     }
   }
 
-  /** What supervises its execs, where its filter does. */
+  /** Whether its filter has every exec wait for a supervisor. */
+  get notifiesOfExecs(): boolean {
+    return this.#options.filter?.notifyExec ?? false;
+  }
+
+  /** What supervises what its filter notifies of. */
   get supervision(): Supervision | undefined {
     return this.#supervision;
   }

@@ -57,7 +57,7 @@ export class Enclosure implements Disposable {
       env,
       openFiles,
       plan,
-      filter: filterFor(plan, input.machine, notifyExec, supervise !== undefined && plan.connects === "supervised"),
+      filter: filterFor(plan, input.machine, supervise !== undefined, notifyExec),
       supervise,
     };
   }
@@ -129,8 +129,9 @@ export function boundaryOf(plan: SandboxPlan): Boundary {
   return plan.files === "open" ? { kind: "none" } : { kind: "roots", roots: [...plan.writable, SHARED_MEMORY] };
 }
 
-function filterFor(plan: SandboxPlan, { os }: Machine, notifyExec: boolean, notifyConnect: boolean): LauncherOptions["filter"] {
+/** @param supervised launchers have a filter whatever the plan, if only to be spared by what they run */
+function filterFor(plan: SandboxPlan, { os }: Machine, supervised: boolean, notifyExec: boolean): LauncherOptions["filter"] {
   const confine = plan.files === "restricted" || plan.network !== "on";
-  if (os !== "linux" || !(confine || notifyExec)) return undefined;
-  return { notifyExec, notifyConnect, confine, network: filterNetwork(plan) };
+  if (os !== "linux" || !(confine || supervised)) return undefined;
+  return { notifyExec, notifyConnect: supervised && plan.connects === "supervised", confine, network: filterNetwork(plan) };
 }

@@ -52,10 +52,9 @@ export class SeccompInterceptor implements Interceptor, Disposable {
   }
 
   begin(gate: Gate, launcher: LauncherProcess): Interception {
+    if (this.judges && !launcher.notifiesOfExecs) throw new Error("the launcher does not notify of execs, and there are rules about them");
     const { supervision } = launcher;
-    if (supervision instanceof LauncherSupervision) return supervision.serve(gate);
-    if (this.judges) throw new Error("the launcher's execs are not supervised");
-    return UNSUPERVISED;
+    return supervision instanceof LauncherSupervision ? supervision.serve(gate) : UNSUPERVISED;
   }
 
   [Symbol.dispose](): void {
