@@ -4,7 +4,7 @@ import { poll } from "../../ffi/poll.ts";
 import { POLLIN } from "../../ffi/poll-layout.ts";
 import { PollTable } from "../../ffi/ppoll.ts";
 import { kill, openPidfd, reap } from "../../ffi/process.ts";
-import { interruptBy, SIGCHLD, signalName, signalNumber } from "../../ffi/signals.ts";
+import { interruptBy, replaceByIgnoring, restoreDisposition, SIGCHLD, signalName, signalNumber } from "../../ffi/signals.ts";
 import { openNull } from "../../ffi/small-files.ts";
 import { spawn } from "../../ffi/spawn.ts";
 
@@ -19,6 +19,7 @@ test("a signal without a name is shown by its number", () => {
 });
 
 test("the end of a child interrupts a wait", () => {
+  const before = replaceByIgnoring(SIGCHLD);
   interruptBy(SIGCHLD);
   using nothing = openNull();
   const sleep = (time: string) =>
@@ -35,4 +36,5 @@ test("the end of a child interrupts a wait", () => {
     { pid: first, exit: { code: 0 } },
     { pid: second, exit: { signal: 9 } },
   ]);
+  restoreDisposition(SIGCHLD, before);
 });

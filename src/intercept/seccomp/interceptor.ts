@@ -52,9 +52,10 @@ export class SeccompInterceptor implements Interceptor, Disposable {
   }
 
   begin(gate: Gate, launcher: LauncherProcess): Interception {
-    if (this.judges && !launcher.notifiesOfExecs) throw new Error("the launcher does not notify of execs, and there are rules about them");
-    const { supervision } = launcher;
-    return supervision instanceof LauncherSupervision ? supervision.serve(gate) : UNSUPERVISED;
+    const supervised = launcher.supervision instanceof LauncherSupervision ? launcher.supervision : undefined;
+    if (this.judges && !(launcher.notifiesOfExecs && supervised))
+      throw new Error("the launcher does not notify of execs, and something is to be decided or said of them");
+    return supervised?.serve(gate) ?? UNSUPERVISED;
   }
 
   [Symbol.dispose](): void {
