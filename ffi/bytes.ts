@@ -26,7 +26,21 @@ export function decodeBytes(bytes: Uint8Array): string {
  * @throws RangeError for a lone surrogate that stands for no byte.
  */
 export function encodeBytes(text: string): Uint8Array {
-  if (text.isWellFormed()) return utf8.encode(text);
+  return text.isWellFormed() ? utf8.encode(text) : encodeEscaped(text);
+}
+
+/**
+ * {@link encodeBytes} into memory that has room for three bytes for each unit of the string, which is always enough.
+ * @returns how many bytes it is
+ */
+export function encodeBytesInto(text: string, into: Uint8Array): number {
+  if (text.isWellFormed()) return utf8.encodeInto(text, into).written;
+  const bytes = encodeEscaped(text);
+  into.set(bytes);
+  return bytes.length;
+}
+
+function encodeEscaped(text: string): Uint8Array {
   const parts: Uint8Array[] = [];
   let plainFrom = 0;
   for (let i = 0; i < text.length; i++) {
@@ -53,6 +67,13 @@ export function encodeBytes(text: string): Uint8Array {
  */
 export function canonical(text: string): string {
   return text.isWellFormed() ? text : decodeBytes(encodeBytes(text));
+}
+
+/** The strings of a list in which each has a NUL after it, as /proc/PID/environ has. */
+export function splitAtNul(text: string): string[] {
+  const parts = text.split("\0");
+  if (parts[parts.length - 1] === "") parts.pop();
+  return parts;
 }
 
 const isLow = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;

@@ -1,32 +1,21 @@
 /**
- * This process's arguments, environment and folder as bytes: Bun's process.argv, env and cwd() replace what is not UTF-8.
+ * This process's arguments and environment as bytes: Bun's process.argv and env replace what is not UTF-8.
  *
  * Linux: /proc/self/cmdline and environ, the strings that execve was given. Darwin: _NSGetArgv and _NSGetEnviron <crt_externs.h>.
  */
 import { type Pointer, read, toArrayBuffer } from "bun:ffi";
-import { decodeBytes } from "./bytes.ts";
+import { decodeBytes, splitAtNul } from "./bytes.ts";
 import { i64, LINUX, libc } from "./libc.ts";
-import { readFile, readLink } from "./small-files.ts";
+import { readFile } from "./small-files.ts";
 
 /** All arguments, argv[0] included. */
 export function ownArguments(): string[] {
-  return LINUX ? splitAtNul(readFile("/proc/self/cmdline")) : darwinVector("_NSGetArgv");
+  return LINUX ? splitAtNul(decodeBytes(readFile("/proc/self/cmdline"))) : darwinVector("_NSGetArgv");
 }
 
 /** Entries "NAME=value", in order. */
 export function ownEnvironment(): string[] {
-  return LINUX ? splitAtNul(readFile("/proc/self/environ")) : darwinVector("_NSGetEnviron");
-}
-
-/** The working directory. Linux marks one that no longer has a name with " (deleted)" at the end. */
-export function ownFolder(): string {
-  return LINUX ? decodeBytes(readLink("/proc/self/cwd")) : process.cwd();
-}
-
-function splitAtNul(bytes: Uint8Array): string[] {
-  const parts = decodeBytes(bytes).split("\0");
-  if (parts[parts.length - 1] === "") parts.pop();
-  return parts;
+  return LINUX ? splitAtNul(decodeBytes(readFile("/proc/self/environ"))) : darwinVector("_NSGetEnviron");
 }
 
 function darwinVector(name: "_NSGetArgv" | "_NSGetEnviron"): string[] {

@@ -1,5 +1,6 @@
 /** Signals: their numbers and names, this process's dispositions and mask. */
 import { SystemError } from "./errors.ts";
+import { ignoredIn } from "./ignored-signals.ts";
 import { errno, LINUX, libc } from "./libc.ts";
 import { readText } from "./small-files.ts";
 
@@ -21,7 +22,6 @@ export const SIGPIPE = signalNumber("SIGPIPE");
 export const SIGCHLD = signalNumber("SIGCHLD");
 export const SIGCONT = signalNumber("SIGCONT");
 export const SIGSTOP = signalNumber("SIGSTOP");
-export const SIGXFSZ = signalNumber("SIGXFSZ");
 
 const SIG_DFL = 0n;
 const SIG_IGN = 1n;
@@ -68,22 +68,6 @@ export function replaceByIgnoring(signal: number): Disposition {
 export function restoreDisposition(signal: number, before: Disposition): void {
   if (c.sigaction(signal, before, null) === -1)
     throw new SystemError("sigaction", errno(), `restore the disposition of ${signalName(signal)}`);
-}
-
-/** Whether a process ignores a signal, by the text of its /proc/PID/status: SigIgn (man proc_pid_status), 64 bits in hexadecimal. */
-export function ignores(status: string, signal: number): boolean {
-  const field = "\nSigIgn:\t";
-  const at = status.indexOf(field);
-  const end = status.indexOf("\n", at + field.length);
-  const digit = Number.parseInt(status[end - Math.ceil(signal / 4)] ?? "", 16);
-  return at >= 0 && ((digit >> ((signal - 1) % 4)) & 1) === 1;
-}
-
-/** All signals that it ignores. */
-export function ignoredIn(status: string): Set<number> {
-  const set = new Set<number>();
-  for (let signal = 1; signal <= 64; signal++) if (ignores(status, signal)) set.add(signal);
-  return set;
 }
 
 /**

@@ -23,8 +23,6 @@ const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 
-/** How many descriptors one message of the escalate protocol may carry. */
-export const MAX_FDS = 16;
 /** How many the kernel takes with one message: SCM_MAX_FD. */
 const MOST_FDS = 253;
 /** Room for more than the protocol allows, so that a peer who sends too many is seen, not cut off. */

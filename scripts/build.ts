@@ -3,12 +3,12 @@
  *
  * One file: this program and Bun, with the patched Bash inside where it can be built.
  */
-import { copyFileSync, mkdirSync, statSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { EMBEDDED_NAME } from "../src/intercept/bash/patched-bash.ts";
 import { buildBash } from "./bash/build.ts";
 import { compile } from "./compile.ts";
-import { helperInOnePiece, withoutAjv } from "./plugins.ts";
+import { helperInOnePiece, leanSdk } from "./plugins.ts";
 
 const root = join(import.meta.dir, "..");
 const dist = join(root, "dist");
@@ -19,10 +19,11 @@ const WORKERS = ["ffi/poller-worker.ts", "src/intercept/seccomp/supervisor-worke
 
 const bash = await buildBash();
 mkdirSync(dist, { recursive: true });
+for (const name of readdirSync(dist)) if (name.endsWith(".map")) rmSync(join(dist, name)); // of earlier builds
 const embedded = "unavailable" in bash ? [] : [stage(bash.path)];
 
 const started = performance.now();
-const failure = await compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile, [withoutAjv, await helperInOnePiece(root)]);
+const failure = await compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile, [leanSdk, await helperInOnePiece(root)]);
 if (failure !== undefined) {
   process.stderr.write(failure);
   process.exit(1);

@@ -7,7 +7,7 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { decodeBytes, encodeBytes } from "../../ffi/bytes.ts";
 import { OwnedFd } from "../../ffi/fd.ts";
-import { ignoredIn } from "../../ffi/signals.ts";
+import { ignoredIn } from "../../ffi/ignored-signals.ts";
 
 export class CallerError extends Error {
   override readonly name = "CallerError";

@@ -113,7 +113,7 @@ class Launcher {
 
   #configure(message: ConfigureMessage): void {
     try {
-      restoreSignals("default");
+      restoreSignals();
       restoreOpenFiles(BigInt(message.openFiles));
       adoptOrphans();
       restrict(message.plan);

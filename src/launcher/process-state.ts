@@ -2,36 +2,20 @@
  * What Bun changed in a process of ours before our first line: it ignores two signals, and raises the soft limit on open files to the
  * hard one. What we start, or become, is to find neither. Both were inherited, so the parent still shows what they were.
  */
+import { IGNORED_BY_BUN } from "../../ffi/ignored-signals.ts";
 import { LINUX } from "../../ffi/libc.ts";
 import { openFileLimit, parentPid, setOpenFileLimit } from "../../ffi/process.ts";
-import { ignoredSignals, ignores, SIGPIPE, SIGXFSZ, setDisposition } from "../../ffi/signals.ts";
-import { readText } from "../../ffi/small-files.ts";
+import { ignoredSignals, setDisposition } from "../../ffi/signals.ts";
 
-/** Signals that Bun ignores from the start. */
-const TOUCHED = [SIGPIPE, SIGXFSZ];
-
-/**
- * Puts the two signals back: to what the parent has them at, or to their default action.
- * A shell's `trap '' PIPE` is inherited by what it starts, so for a process that a shell started these are the shell's.
- */
-export function restoreSignals(like: "parent" | "default"): void {
-  const status = like === "parent" ? statusOf(parentPid()) : "";
-  for (const signal of TOUCHED) setDisposition(signal, ignores(status, signal) ? "ignore" : "default");
-}
-
-/** "" where it is gone, or there is no /proc: nothing is known then. */
-function statusOf(pid: number): string {
-  try {
-    return readText(`/proc/${pid}/status`);
-  } catch {
-    return "";
-  }
+/** Puts the signals that Bun ignores back to their default action. */
+export function restoreSignals(): void {
+  for (const signal of IGNORED_BY_BUN) setDisposition(signal, "default");
 }
 
 /** The signals that this process was started with ignored (by nohup, say), as far as Bun has left a trace of them. */
 export function inheritedIgnoredSignals(): ReadonlySet<number> {
   const ignored = ignoredSignals("self") ?? new Set<number>();
-  for (const signal of TOUCHED) ignored.delete(signal);
+  for (const signal of IGNORED_BY_BUN) ignored.delete(signal);
   return ignored;
 }
 

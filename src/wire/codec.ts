@@ -24,9 +24,9 @@ export function encodeFrame(value: unknown): Uint8Array {
 }
 
 /** Refuses what is not UTF-8 at its first byte: a hostile frame costs no more than a good one. */
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true });
 
-const EMPTY = new Uint8Array(0);
+const EMPTY = /* @__PURE__ */ new Uint8Array(0);
 
 /**
  * Cuts a stream of bytes into values. Time and memory stay in proportion to what arrived, in however small pieces: the peer may be

@@ -2,142 +2,140 @@
  * The escalate helper: Bash's exec hook calls it in place of each program. It asks the server, then becomes the program, waits while
  * the server runs it outside, or refuses.
  *
- * Starts once per exec, so it loads nothing heavy, and blocks instead of using the event loop except while an escalated child runs,
- * when signals must reach it. Whatever goes wrong before the answer is a refusal.
+ * Starts once per exec, so it loads nothing heavy (ffi/lean.ts says what that means), and blocks instead of using the event loop except
+ * while an escalated child runs, when signals must reach it. Whatever goes wrong before the answer is a refusal.
  *
- * What it runs and imports has loops where map(), find() and the like would do, no regular expressions, no `using`, and blocks of memory
- * that are used again: the first use of each such thing costs it 0.1 to 0.5 ms, a loop of some hundred turns the start of the compiler.
+ * What it runs and imports has loops where map(), find() and the like would do, no regular expressions and no `using`: the first use of
+ * each such thing costs it 0.1 to 0.5 ms, a loop of some hundred turns the start of the compiler.
  */
-import { SystemError } from "../../../ffi/errors.ts";
-import { execve } from "../../../ffi/exec.ts";
-import { asFd, type Fd, type OwnedFd, STDERR, STDIN, STDOUT, setNonBlocking, writeSome } from "../../../ffi/fd.ts";
-import { ownArguments, ownEnvironment, ownFolder } from "../../../ffi/own-strings.ts";
-import { sendMessage, socketPair } from "../../../ffi/socket.ts";
-import { inheritedOpenFiles, restoreOpenFiles, restoreSignals } from "../../launcher/process-state.ts";
-import { BlockingChannel } from "../../wire/blocking-channel.ts";
-import { inheritedDescriptors, passOn } from "./inherited.ts";
-import { ESCALATE_SOCKET_VARIABLE, encodeFds, encodeRequest, HELLO, parseAnswer } from "./protocol.ts";
+import { splitAtNul } from "../../../ffi/bytes.ts";
+import type { SystemError } from "../../../ffi/errors.ts";
+import { IGNORED_BY_BUN, ignores } from "../../../ffi/ignored-signals.ts";
+import {
+  become,
+  close,
+  keep,
+  parentPid,
+  passOn,
+  readFile,
+  receiveFrame,
+  sayOnStderr,
+  sendEnd,
+  sendFrame,
+  setIgnored,
+  stringsIn,
+  takeOpenFileLimit,
+  textOf,
+} from "../../../ffi/lean.ts";
+import { LINUX } from "../../../ffi/libc.ts";
+import { MAX_FRAME } from "../../wire/codec.ts";
+import { type Inherited, inherited } from "./inherited.ts";
+import { ESCALATE_SOCKET_VARIABLE, encodeRequest, HELLO, parseAnswer } from "./protocol.ts";
 
 /**
  * Puts one exec to the server and does what it says. Does not return.
  * @param skip how many of this process's arguments come before the program's path, which its own arguments follow, argv[0] included
  */
 export async function runHelper(skip: number): Promise<never> {
-  const words = ownArguments();
-  process.exit(await putAndObey(words[skip] ?? "", words.slice(skip + 1)));
+  process.exit(await putAndObey(await inherited(), skip));
 }
 
 /** @returns the status to exit with; does not return where the program runs inside */
-async function putAndObey(file: string, argv: readonly string[]): Promise<number> {
-  const descriptors = inheritedDescriptors();
-  const env = ownEnvironment();
+async function putAndObey(own: Inherited, skip: number): Promise<number> {
   let session: Session;
-  let openFiles: bigint;
   let answer: ReturnType<typeof parseAnswer>;
   try {
-    session = put(file, argv, env, descriptors);
-    restoreSignals("parent"); // this and the next while the server decides
-    openFiles = inheritedOpenFiles();
+    session = put(own, skip);
+    restoreSignals(); // while the server decides
     answer = hear(session);
   } catch (error) {
-    return refuse(`the escalate server could not be asked: ${message(error)}`);
+    return refuse(`the escalate server could not be asked: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const { channel, stream, socket } = session;
   switch (answer.kind) {
     case "deny":
       return refuse(answer.reason);
     case "run":
-      stream.close();
-      passOn(descriptors);
-      restoreOpenFiles(openFiles);
-      return become(file, argv, env);
+      close(session.stream);
+      for (const fd of own.descriptors) passOn(fd);
+      takeOpenFileLimit(parentPid());
+      return run(own, skip);
     case "escalate": {
-      const { awaitResult, forwardSignals } = await import("./proxy.ts");
-      const passed = answer.ours
-        ? descriptors.filter((fd) => fd !== socket)
-        : [STDIN, STDOUT, STDERR].filter((fd) => descriptors.includes(fd));
-      if (answer.ours) forwardSignals(channel); // none is delivered before the descriptors are on their way: this does not wait
-      for (const { message: part, fds } of encodeFds(passed)) channel.send(part, fds.map(asFd));
-      return awaitResult(stream.fd);
+      const { standIn } = await import("./stand-in.ts");
+      return standIn({ ...session, ours: answer.ours, descriptors: own.descriptors });
     }
   }
 }
 
 interface Session {
-  readonly stream: OwnedFd;
-  readonly channel: BlockingChannel;
+  readonly stream: number;
   /** The socket on which it was opened. */
-  readonly socket: Fd;
+  readonly socket: number;
 }
 
-function put(file: string, argv: readonly string[], env: readonly string[], descriptors: readonly Fd[]): Session {
-  const socket = escalateSocket(descriptors);
-  const [ours, theirs] = socketPair("stream");
-  sendMessage(socket, HELLO, { fds: [theirs.fd] });
-  theirs.close();
-  const channel = new BlockingChannel(ours.fd);
-  channel.send(encodeRequest({ file, argv, workdir: ownFolder(), env }));
-  return { stream: ours, channel, socket };
+function put({ argv, env, folder, descriptors }: Inherited, skip: number): Session {
+  const words = splitAtNul(textOf(argv));
+  const variables = splitAtNul(textOf(env));
+  const socket = escalateSocket(variables, descriptors);
+  const stream = sendEnd(socket, HELLO);
+  const request = encodeRequest({ file: words[skip] ?? "", argv: words.slice(skip + 1), workdir: folder, env: variables });
+  sendFrame(stream, JSON.stringify(request), MAX_FRAME);
+  return { stream, socket };
 }
 
-function hear({ channel }: Session) {
-  const reply = channel.receive();
+function hear({ stream }: Session) {
+  const reply = receiveFrame(stream, MAX_FRAME);
   if (reply === undefined) throw new Error("it has gone");
-  return parseAnswer(reply.value);
+  return parseAnswer(JSON.parse(reply));
 }
 
-function escalateSocket(descriptors: readonly Fd[]): Fd {
-  const text = process.env[ESCALATE_SOCKET_VARIABLE];
+function escalateSocket(env: readonly string[], descriptors: readonly number[]): number {
+  const prefix = `${ESCALATE_SOCKET_VARIABLE}=`;
+  let text: string | undefined;
+  for (const entry of env) if (entry.startsWith(prefix)) text ??= entry.slice(prefix.length);
   if (text === undefined) throw new Error(`${ESCALATE_SOCKET_VARIABLE} is not set; execgate sets it for the Bash that it starts`);
-  const socket = Number(text) as Fd;
+  const socket = Number(text);
   if (String(socket) !== text || !descriptors.includes(socket))
     throw new Error(`descriptor ${text}, which ${ESCALATE_SOCKET_VARIABLE} names, is not open`);
   return socket;
 }
 
-/** Runs the program inside, in this process, as if the helper had never been. */
-function become(file: string, argv: readonly string[], env: readonly string[]): number {
+/**
+ * Puts the signals that Bun ignores back to what the parent has them at: a shell's `trap '' PIPE` is inherited by what it starts.
+ * Where the parent is gone, or there is no /proc, to the default.
+ */
+function restoreSignals(): void {
+  const status = statusOf(parentPid());
+  for (const signal of IGNORED_BY_BUN) setIgnored(signal, ignores(status, signal));
+}
+
+function statusOf(pid: number): string {
+  if (!LINUX) return "";
   try {
-    execve(file, argv, env);
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    if (error.code === "ENOEXEC") return becomeScript(file, argv, env);
-    return cannotRun(file, error);
+    return textOf(readFile(`/proc/${pid}/status`));
+  } catch {
+    return "";
   }
 }
 
-/** A text file without #! is run by the shell, as execvp(3) does: the Bash that would have read it itself is no longer here. */
-function becomeScript(file: string, argv: readonly string[], env: readonly string[]): number {
-  try {
-    execve("/bin/sh", ["sh", file, ...argv.slice(1)], env);
-  } catch (error) {
-    return cannotRun(file, error);
-  }
+/** Runs the program inside, in this process, as if the helper had never been. */
+function run(own: Inherited, skip: number): number {
+  const [file, ...argv] = stringsIn(own.argv).slice(skip);
+  if (file === undefined) return refuse("there is no program to run");
+  const env = stringsIn(own.env);
+  const failed = become(file, argv, env);
+  if (failed.code !== "ENOEXEC") return cannotRun(own, skip, failed);
+  // A text file without #! is run by the shell, as execvp(3) does: the Bash that would have read it itself is no longer here.
+  const [shell = 0, sh = 0] = stringsIn(keep(["/bin/sh", "sh"]));
+  return cannotRun(own, skip, become(shell, [sh, file, ...argv.slice(1)], env));
 }
 
 /** Statuses as Bash gives them: 127 where there is no such file, 126 where it cannot be run. */
-function cannotRun(file: string, error: unknown): number {
-  say(`${file}: ${message(error)}`);
-  return error instanceof SystemError && error.code === "ENOENT" ? 127 : 126;
+function cannotRun({ argv }: Inherited, skip: number, failed: SystemError): number {
+  sayOnStderr(`${splitAtNul(textOf(argv))[skip]}: ${failed.message}`);
+  return failed.code === "ENOENT" ? 127 : 126;
 }
 
 function refuse(reason: string | undefined): number {
-  say(reason === undefined || reason === "" ? "Execution denied" : `Execution denied: ${reason}`);
+  sayOnStderr(reason === undefined || reason === "" ? "Execution denied" : `Execution denied: ${reason}`);
   return 1;
 }
-
-/** Straight to the descriptor: Bun's process.stderr would make a shared pipe non-blocking. */
-function say(line: string): void {
-  const bytes = Buffer.from(`${line}\n`);
-  try {
-    for (let at = 0; at < bytes.length; ) {
-      const count = writeSome(STDERR, bytes.subarray(at), "write to stderr");
-      if (count === "again") setNonBlocking(STDERR, false);
-      else at += count;
-    }
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error; // a closed stderr has nobody to read it; the status still tells
-  }
-}
-
-const message = (error: unknown) => (error instanceof Error ? error.message : String(error));

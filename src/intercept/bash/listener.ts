@@ -11,7 +11,7 @@ import { closeAll, type OwnedFd } from "../../../ffi/fd.ts";
 import { peerPid } from "../../../ffi/peer.ts";
 import { POLLIN } from "../../../ffi/poll-layout.ts";
 import { poller } from "../../../ffi/poller.ts";
-import { MAX_FDS, receiveMessage } from "../../../ffi/socket.ts";
+import { receiveMessage } from "../../../ffi/socket.ts";
 import { callerFolder } from "../../gate/caller.ts";
 import { type Escalation, EscalationFailed, type Gate } from "../../gate/gate.ts";
 import { parentOf } from "../../gate/parent.ts";
@@ -23,7 +23,7 @@ import type { Message } from "../../wire/blocking-channel.ts";
 import { Channel } from "../../wire/channel.ts";
 import { WireError } from "../../wire/codec.ts";
 import { complain } from "../complain.ts";
-import { type Answer, type EscalateRequest, encodeAnswer, encodeResult, HELLO, parseFds, parseRequest, parseSignal } from "./protocol.ts";
+import { type Answer, type EscalateRequest, encodeAnswer, encodeResult, MAX_FDS, parseFds, parseRequest, parseSignal } from "./protocol.ts";
 
 /** Sessions of one call that are open at once; further helpers wait in the socket. */
 const MAX_SESSIONS = 256;
@@ -64,7 +64,7 @@ export class EscalateListener implements AsyncDisposable {
     const received = receiveMessage(this.#socket.fd, new Uint8Array(64), { nonBlocking: true });
     if (received === "again") return "again";
     const [session, ...more] = received.fds;
-    if (session !== undefined && more.length === 0 && received.count === HELLO.length) return session;
+    if (session !== undefined && more.length === 0 && received.count === 1) return session;
     closeAll(received.fds);
     log.warn(`a message on the escalate socket with ${received.count} bytes and ${received.fds.length} descriptors is not a session`);
     return undefined;

@@ -12,14 +12,15 @@
  * `exact` (what JSON text cannot hold), `execgate` (the peer is ours), `more` (further descriptors follow), and the Signal message.
  */
 import { canonical, decodeBytes, encodeBytes } from "../../../ffi/bytes.ts";
-import { MAX_FDS } from "../../../ffi/socket.ts";
 import { WireError } from "../../wire/codec.ts";
 import { HOOK_VARIABLES } from "./hook-variables.ts";
 
 /** Names the inherited datagram socket by number. */
 export const ESCALATE_SOCKET_VARIABLE = "CODEX_ESCALATE_SOCKET";
-/** The first word on the datagram socket. */
-export const HELLO = Uint8Array.of(0);
+/** The byte on the datagram socket. */
+export const HELLO = 0;
+/** How many descriptors one message may carry. */
+export const MAX_FDS = 16;
 /** The version of what ours adds. */
 const EXTENSION = 1;
 

@@ -104,6 +104,17 @@ test("bytes that are not UTF-8 arrive as they were", async () => {
   expect(readFileSync(join(folder, "out"))).toEqual(Buffer.from([0xc3, 0x28]));
 });
 
+test("an environment larger than what the helper has room for at first is judged and arrives whole", async () => {
+  let judged = 0;
+  using t = testShell(({ env }) => {
+    judged = Math.max(judged, env.join().length);
+    return { kind: "run" };
+  });
+  const script = "for i in 1 2 3; do export B$i=$(head -c 100000 /dev/zero | tr '\\0' $i); done; sh -c 'echo $B1$B2$B3 | wc -c'";
+  expect((await t.run(script)).output).toBe("300001\n");
+  expect(judged).toBeGreaterThan(300_000);
+});
+
 test("a script without #! runs, inside and out", async () => {
   const folder = mkdtempSync(join(tmpdir(), "execgate-"));
   writeFileSync(join(folder, "plain"), "echo plain $1\n", { mode: 0o755 });
