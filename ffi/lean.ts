@@ -40,7 +40,7 @@ const F_GETFD = 1;
 const F_SETFD = 2;
 const F_GETFL = 3;
 const F_SETFL = 4;
-const O_NONBLOCK = LINUX ? 0o4000 : 0x4;
+const O_NONBLOCK = 0o4000; // on Linux
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const STDERR = 2;
@@ -209,12 +209,14 @@ export function sendFrame(socket: number, text: string, most: number): void {
   for (let sent = 0; sent < 4 + length; ) sent += write(socket, end + sent, 4 + length - sent, "send a message");
 }
 
+/** Waits where there is no room, also where the descriptor is not to wait: it no longer is then. */
 function write(fd: number, offset: number, length: number, attempted: string): number {
   for (;;) {
     const count = Number(c.write(fd, address + offset, length));
     if (count !== -1) return count;
     const number = errno();
-    if (number !== ERRNO.EINTR) throw new SystemError("write", number, attempted);
+    if (number === ERRNO.EAGAIN && LINUX) c.fcntl(fd, F_SETFL, c.fcntl(fd, F_GETFL, 0) & ~O_NONBLOCK);
+    else if (number !== ERRNO.EINTR) throw new SystemError("write", number, attempted);
   }
 }
 
@@ -244,11 +246,7 @@ function within(length: number, most: number): void {
 export function sayOnStderr(line: string): void {
   const length = put(`${line}\n`);
   try {
-    for (let said = 0; said < length; ) {
-      const flags = c.fcntl(STDERR, F_GETFL, 0);
-      if (flags !== -1 && (flags & O_NONBLOCK) !== 0) c.fcntl(STDERR, F_SETFL, flags & ~O_NONBLOCK);
-      said += write(STDERR, end + said, length - said, "write to stderr");
-    }
+    for (let said = 0; said < length; ) said += write(STDERR, end + said, length - said, "write to stderr");
   } catch (error) {
     if (!(error instanceof SystemError)) throw error; // a closed stderr has nobody to read it; the status still tells
   }
