@@ -78,9 +78,15 @@ export function splitAtNul(text: string): string[] {
 
 const isLow = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
 
-/** In one block of UTF-16, since whoever is inside chooses how many bytes of argv are escaped. */
-function decodeEscaping(bytes: Uint8Array): string {
-  const units = new Uint16Array(new ArrayBuffer(bytes.length * 2));
+const SHORT = 256;
+const shortUnits = /* @__PURE__ */ new Uint16Array(new ArrayBuffer(2 * SHORT));
+
+/**
+ * {@link decodeBytes} of bytes that are not all ASCII, without the exception that tells it of ill-formed ones: whoever is inside chooses
+ * how many strings of argv are.
+ */
+export function decodeEscaping(bytes: Uint8Array): string {
+  const units = bytes.length <= SHORT ? shortUnits : new Uint16Array(new ArrayBuffer(bytes.length * 2));
   let count = 0;
   for (let i = 0; i < bytes.length; ) {
     const length = sequenceLength(bytes, i);

@@ -1,17 +1,22 @@
 /**
- * Descriptors that name a place without opening it (O_PATH), resolved as another process would: openat2(2).
+ * Descriptors that name a place without opening it (O_PATH), resolved as another process would: openat2(2); and what is behind them.
+ * Each call is made at every exec, so none allocates but what it returns.
  */
-
+import { readFileSync } from "node:fs";
 import { decodeBytes } from "./bytes.ts";
+import { ERRNO } from "./errors.ts";
 import { type Fd, OwnedFd } from "./fd.ts";
 import { errno, i64, libc } from "./libc.ts";
-import { cstring } from "./memory.ts";
+import { piece } from "./memory.ts";
+import { pathArgument } from "./path-argument.ts";
 
 const c = libc({
   // Variadic: int open(const char *, int, ...); long syscall(long, ...).
-  openat: { args: ["i32", "buffer", "i32", "i32"], returns: "i32" },
-  readlinkat: { args: ["i32", "buffer", "buffer", "u64"], returns: i64 },
-  syscall: { args: [i64, i64, "buffer", "buffer", i64], returns: i64 },
+  openat: { args: ["i32", i64, "i32", "i32"], returns: "i32" },
+  readlinkat: { args: ["i32", i64, i64, i64], returns: i64 },
+  read: { args: ["i32", i64, i64], returns: i64 },
+  close: { args: ["i32"], returns: "i32" },
+  syscall: { args: [i64, i64, i64, i64, i64], returns: i64 },
 });
 
 /** asm-generic/unistd.h: the same everywhere. */
@@ -24,23 +29,41 @@ const O_NOCTTY = 0o400;
 const O_WRONLY = 1;
 /** asm-generic/fcntl.h; arm64 has its own. */
 const O_NOFOLLOW = process.arch === "arm64" ? 0o100000 : 0o400000;
-const RESOLVE_NO_MAGICLINKS = 0x02n;
-const RESOLVE_NO_SYMLINKS = 0x04n;
-const RESOLVE_IN_ROOT = 0x10n;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_NO_SYMLINKS = 0x04;
+const RESOLVE_IN_ROOT = 0x10;
 
-const how = new BigUint64Array(new ArrayBuffer(24));
-const howBytes = new Uint8Array(how.buffer);
+/** struct open_how: u64 flags, u64 mode, u64 resolve. */
+const HOW_BYTES = 24;
+function how(resolve: number): number {
+  const { view, address } = piece(HOW_BYTES);
+  view.setUint32(0, O_PATH | O_CLOEXEC, true);
+  view.setUint32(16, RESOLVE_IN_ROOT | resolve, true);
+  kept.push(view);
+  return Number(address);
+}
+/** What the addresses below point to. */
+const kept: DataView[] = [];
+const FOLLOW = how(RESOLVE_NO_MAGICLINKS);
+const REFUSE = how(RESOLVE_NO_SYMLINKS);
 
 /**
  * openat2: resolves `path` with `root` for "/", following links but not the magic ones of /proc.
  * @returns the place, or errno: ELOOP for a magic link
  */
 export function openInRoot(root: Fd, path: string, links: "follow" | "refuse"): OwnedFd | number {
-  how[0] = BigInt(O_PATH | O_CLOEXEC);
-  how[1] = 0n;
-  how[2] = RESOLVE_IN_ROOT | (links === "follow" ? RESOLVE_NO_MAGICLINKS : RESOLVE_NO_SYMLINKS);
-  const fd = Number(c.syscall(SYS_openat2, root, cstring(path), howBytes, 24));
+  const argument = pathArgument(path);
+  if (argument === undefined) return ERRNO.ENAMETOOLONG;
+  const fd = Number(c.syscall(SYS_openat2, root, argument, links === "follow" ? FOLLOW : REFUSE, HOW_BYTES));
   return fd === -1 ? errno() : new OwnedFd(fd);
+}
+
+/** openat. @returns the descriptor, or errno as a negative number */
+function open(from: number, path: string, flags: number): number {
+  const argument = pathArgument(path);
+  if (argument === undefined) return -ERRNO.ENAMETOOLONG;
+  const fd = c.openat(from, argument, flags | O_CLOEXEC, 0);
+  return fd === -1 ? -errno() : fd;
 }
 
 /**
@@ -49,27 +72,66 @@ export function openInRoot(root: Fd, path: string, links: "follow" | "refuse"): 
  * @returns the place, or errno
  */
 export function openPlace(path: string, last: "follow" | "keep", from: Fd | undefined = undefined): OwnedFd | number {
-  const flags = O_PATH | O_CLOEXEC | (last === "keep" ? O_NOFOLLOW : 0);
-  const fd = c.openat(from ?? AT_FDCWD, cstring(path), flags, 0);
-  return fd === -1 ? errno() : new OwnedFd(fd);
+  const fd = open(from ?? AT_FDCWD, path, O_PATH | (last === "keep" ? O_NOFOLLOW : 0));
+  return fd < 0 ? -fd : new OwnedFd(fd);
 }
 
-const text = new Uint8Array(new ArrayBuffer(4096));
+const TEXT_BYTES = 64 * 1024;
+const text = piece(TEXT_BYTES);
+const content = Buffer.from(text.bytes.buffer);
+const TEXT = Number(text.address);
+
+/** What {@link text} holds from its start. ASCII, as nearly all of it is, is taken as it is. */
+function textOf(length: number): string {
+  let all = 0;
+  for (let i = 0; i < length; i++) all |= content[i] ?? 0;
+  return all < 0x80 ? content.toString("latin1", 0, length) : decodeBytes(content.subarray(0, length));
+}
+
+function linkOf(from: number, path: string): string | undefined {
+  const argument = pathArgument(path);
+  if (argument === undefined) return undefined;
+  const length = Number(c.readlinkat(from, argument, TEXT, TEXT_BYTES));
+  return length === -1 ? undefined : textOf(length);
+}
 
 /** Where the link leads that `place` names. @returns undefined for anything but a link */
-export function linkTarget(place: Fd): string | undefined {
-  const length = Number(c.readlinkat(place, cstring(""), text, BigInt(text.length)));
-  return length === -1 ? undefined : decodeBytes(text.subarray(0, length));
+export const linkTarget = (place: Fd): string | undefined => linkOf(place, "");
+
+/** A link's text. @returns undefined for what is no link, or is gone */
+export const linkText = (path: string): string | undefined => linkOf(AT_FDCWD, path);
+
+/** Up to `most` bytes of what {@link text} now holds, read from an open descriptor, which is closed. @returns how many; -1: not readable */
+function readOnce(fd: number, most: number): number {
+  const count = Number(c.read(fd, TEXT, most)); // of a file that has them, regular or in /proc: never interrupted in the middle
+  c.close(fd);
+  return count;
 }
 
-/** A new open file for reading of what `place` names. @returns undefined where it may not be read */
-export function openForReading(place: Fd): OwnedFd | undefined {
-  const fd = c.openat(AT_FDCWD, cstring(`/proc/self/fd/${place}`), O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
-  return fd === -1 ? undefined : new OwnedFd(fd);
+/**
+ * The first bytes of what `place` names; regular files only, others may wait or do something.
+ * @returns a view that is valid until the next call; undefined where it may not be read
+ */
+export function firstBytes(place: Fd, most: number): Uint8Array | undefined {
+  const fd = open(AT_FDCWD, `/proc/self/fd/${place}`, O_NONBLOCK | O_NOCTTY);
+  const count = fd < 0 ? -1 : readOnce(fd, most);
+  return count < 0 ? undefined : content.subarray(0, count);
+}
+
+/** A file of /proc, all of it. @returns undefined where it is gone, or may not be read */
+export function procText(path: string): string | undefined {
+  const fd = open(AT_FDCWD, path, O_NOCTTY);
+  const count = fd < 0 ? -1 : readOnce(fd, TEXT_BYTES);
+  if (count < TEXT_BYTES) return count < 0 ? undefined : textOf(count);
+  try {
+    return decodeBytes(readFileSync(path)); // seldom this long
+  } catch {
+    return undefined;
+  }
 }
 
 /** A new, non-blocking open file for writing of the pipe or terminal behind `fd`. @returns undefined where it may not be opened */
 export function openForWritingWithoutWaiting(fd: Fd): OwnedFd | undefined {
-  const reopened = c.openat(AT_FDCWD, cstring(`/proc/self/fd/${fd}`), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
-  return reopened === -1 ? undefined : new OwnedFd(reopened);
+  const reopened = open(AT_FDCWD, `/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+  return reopened < 0 ? undefined : new OwnedFd(reopened);
 }

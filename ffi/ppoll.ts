@@ -1,11 +1,12 @@
 /** ppoll(2) over a fixed table that changes seldom, with time-outs finer than a millisecond. For threads that block. */
 import { ERRNO, SystemError } from "./errors.ts";
 import type { Fd } from "./fd.ts";
-import { errno, libc } from "./libc.ts";
+import { errno, i64, libc } from "./libc.ts";
+import { piece } from "./memory.ts";
 import { POLLFD_SIZE } from "./poll-layout.ts";
 
 const c = libc({
-  ppoll: { args: ["buffer", "u64", "buffer", "ptr"], returns: "i32" },
+  ppoll: { args: [i64, i64, i64, i64], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
 });
 const PR_SET_TIMERSLACK = 29;
@@ -16,40 +17,36 @@ export function sharpenTimers(): void {
 }
 
 export class PollTable {
-  #fds: readonly Fd[] = [];
-  #bytes = new Uint8Array(new ArrayBuffer(POLLFD_SIZE));
-  #view = new DataView(this.#bytes.buffer);
-  readonly #time = new BigInt64Array(new ArrayBuffer(16));
-  readonly #timeBytes = new Uint8Array(this.#time.buffer);
+  #count = 0;
+  #table = piece(POLLFD_SIZE);
+  #address = Number(this.#table.address);
+  readonly #time = piece(16);
+  readonly #timeAddress = Number(this.#time.address);
 
   /** What to wait for, all for the same events. */
   set(fds: readonly Fd[], events: number): void {
-    this.#fds = fds;
-    this.#bytes = new Uint8Array(new ArrayBuffer(Math.max(1, fds.length) * POLLFD_SIZE));
-    this.#view = new DataView(this.#bytes.buffer);
-    fds.forEach((fd, i) => {
-      this.#view.setInt32(i * POLLFD_SIZE, fd, true);
-      this.#view.setInt16(i * POLLFD_SIZE + 4, events, true);
-    });
+    this.#count = fds.length;
+    this.#table = piece(Math.max(1, fds.length) * POLLFD_SIZE);
+    this.#address = Number(this.#table.address);
+    for (const [i, fd] of fds.entries()) {
+      this.#table.view.setInt32(i * POLLFD_SIZE, fd, true);
+      this.#table.view.setInt16(i * POLLFD_SIZE + 4, events, true);
+    }
   }
 
-  /** @returns the descriptors on which something is ready, with what; none after `microseconds`, or after a signal */
-  wait(microseconds: number): Map<Fd, number> {
-    this.#time[0] = BigInt(Math.floor(microseconds / 1e6));
-    this.#time[1] = BigInt(Math.floor((microseconds % 1e6) * 1000));
-    const ready = new Map<Fd, number>();
-    const count = c.ppoll(this.#bytes, BigInt(this.#fds.length), this.#timeBytes, null);
-    if (count === -1) {
-      const number = errno();
-      if (number === ERRNO.EINTR) return ready;
-      throw new SystemError("ppoll", number, `wait on ${this.#fds.length} descriptors`);
-    }
-    if (count > 0) {
-      this.#fds.forEach((fd, i) => {
-        const events = this.#view.getInt16(i * POLLFD_SIZE + 6, true);
-        if (events !== 0) ready.set(fd, events);
-      });
-    }
-    return ready;
+  /** @returns whether something is ready; not after `microseconds`, or after a signal */
+  wait(microseconds: number): boolean {
+    this.#time.view.setUint32(0, Math.floor(microseconds / 1e6), true);
+    this.#time.view.setUint32(8, Math.floor((microseconds % 1e6) * 1000), true);
+    const count = c.ppoll(this.#address, this.#count, this.#timeAddress, 0);
+    if (count !== -1) return count > 0;
+    const number = errno();
+    if (number === ERRNO.EINTR) return false;
+    throw new SystemError("ppoll", number, `wait on ${this.#count} descriptors`);
+  }
+
+  /** After a wait that found something: what is ready on the descriptor at `index` of those that were set. */
+  events(index: number): number {
+    return this.#table.view.getInt16(index * POLLFD_SIZE + 6, true);
   }
 }

@@ -18,21 +18,21 @@ import {
   PTRACE_EVENT_EXEC,
   PTRACE_EVENT_STOP,
   PTRACE_GETEVENTMSG,
-  PTRACE_GETREGS,
   PTRACE_GETREGSET,
   PTRACE_INTERRUPT,
   PTRACE_O_EXITKILL,
   PTRACE_O_TRACEEXEC,
+  PTRACE_PEEKUSER,
+  PTRACE_POKEUSER,
   PTRACE_SEIZE,
-  PTRACE_SETREGS,
   PTRACE_SETREGSET,
   x64,
 } from "./ptrace-layout.ts";
 
 const c = libc({
   // Variadic: long ptrace(enum __ptrace_request, ...).
-  ptrace: { args: ["i32", "i32", "u64", "u64"], returns: i64 },
-  waitpid: { args: ["i32", "buffer", "i32"], returns: "i32" },
+  ptrace: { args: ["i32", "i32", i64, i64], returns: i64 },
+  waitpid: { args: ["i32", i64, "i32"], returns: "i32" },
 });
 
 const WNOHANG = 1;
@@ -41,7 +41,7 @@ const __WALL = 0x40000000;
 const __WNOTHREAD = 0x20000000;
 
 /** @returns false where the thread is gone (ESRCH) */
-function ptrace(request: number, tid: number, address: bigint, value: bigint, attempted: string): boolean {
+function ptrace(request: number, tid: number, address: number, value: number, attempted: string): boolean {
   if (Number(c.ptrace(request, tid, address, value)) !== -1) return true;
   const number = errno();
   if (number === ERRNO.ESRCH) return false;
@@ -54,27 +54,28 @@ function ptrace(request: number, tid: number, address: bigint, value: bigint, at
  * @throws SystemError with EPERM where it is not ours to trace, or another traces it
  */
 export function seize(tid: number): boolean {
-  return ptrace(PTRACE_SEIZE, tid, 0n, BigInt(PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL), "trace");
+  return ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL, "trace");
 }
 
 /** Makes a seized thread stop on its way out of the kernel. @returns false where it is gone */
 export function interrupt(tid: number): boolean {
-  return ptrace(PTRACE_INTERRUPT, tid, 0n, 0n, "interrupt");
+  return ptrace(PTRACE_INTERRUPT, tid, 0, 0, "interrupt");
 }
 
 /** Lets a stopped thread go, delivering `signal` (0: none). @returns false where it is gone */
 export function letGo(tid: number, signal: number): boolean {
-  return ptrace(PTRACE_DETACH, tid, 0n, BigInt(signal), "let go of");
+  return ptrace(PTRACE_DETACH, tid, 0, signal, "let go of");
 }
 
-const registers = piece(Math.max(x64.size, arm64.size));
+const registers = piece(arm64.size);
+const REGISTERS = Number(registers.address);
 const vector = piece(16);
 const minusOne = piece(4);
 
-function registerSet(request: number, tid: number, note: number, address: bigint, size: number): boolean {
-  vector.view.setBigUint64(0, address, true);
+function registerSet(request: number, tid: number, note: number, address: number, size: number): boolean {
+  vector.view.setBigUint64(0, BigInt(address), true);
   vector.view.setBigUint64(8, BigInt(size), true);
-  return ptrace(request, tid, BigInt(note), vector.address, "read or write the registers of");
+  return ptrace(request, tid, note, Number(vector.address), "read or write the registers of");
 }
 
 /**
@@ -84,15 +85,24 @@ function registerSet(request: number, tid: number, note: number, address: bigint
  */
 export function makeExit(tid: number, status: number): boolean {
   if (process.arch === "arm64") {
-    if (!registerSet(PTRACE_GETREGSET, tid, NT_PRSTATUS, registers.address, arm64.size)) return false;
+    if (!registerSet(PTRACE_GETREGSET, tid, NT_PRSTATUS, REGISTERS, arm64.size)) return false;
     exitArm64(registers.view, status);
     minusOne.view.setInt32(0, -1, true);
-    if (!registerSet(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, minusOne.address, 4)) return false;
-    return registerSet(PTRACE_SETREGSET, tid, NT_PRSTATUS, registers.address, arm64.size);
+    if (!registerSet(PTRACE_SETREGSET, tid, NT_ARM_SYSTEM_CALL, Number(minusOne.address), 4)) return false;
+    return registerSet(PTRACE_SETREGSET, tid, NT_PRSTATUS, REGISTERS, arm64.size);
   }
-  if (!ptrace(PTRACE_GETREGS, tid, 0n, registers.address, "read the registers of")) return false;
-  exitX64(registers.view, status);
-  return ptrace(PTRACE_SETREGS, tid, 0n, registers.address, "write the registers of");
+  const rip = registerOf(tid, x64.rip);
+  if (rip === undefined) return false;
+  return exitX64(rip, status).every(([register, value]) => ptrace(PTRACE_POKEUSER, tid, register, value, "write a register of"));
+}
+
+/** x86-64. The C library returns the value itself; an address in user space is never -1. @returns undefined where it is gone */
+function registerOf(tid: number, offset: number): number | undefined {
+  const value = Number(c.ptrace(PTRACE_PEEKUSER, tid, offset, 0));
+  if (value !== -1) return value;
+  const number = errno();
+  if (number === ERRNO.ESRCH) return undefined;
+  throw new SystemError("ptrace", number, `read a register of thread ${tid}`);
 }
 
 /** What happened to a traced thread. `tid` is its id now. */
@@ -105,15 +115,17 @@ export type Stop =
   /** A signal is about to be delivered: pass it to {@link letGo}. */
   | { readonly kind: "signal"; readonly tid: number; readonly signal: number };
 
-const status = new Int32Array(new ArrayBuffer(4));
+const status = piece(4);
+const STATUS = Number(status.address);
 const message = piece(8);
+const MESSAGE = Number(message.address);
 
 /** The next stop of any thread that the calling thread traces, without waiting; undefined where there is none yet. */
 export function nextStop(): Stop | undefined {
   for (;;) {
-    const tid = c.waitpid(-1, status, WNOHANG | __WALL | __WNOTHREAD);
+    const tid = c.waitpid(-1, STATUS, WNOHANG | __WALL | __WNOTHREAD);
     if (tid === 0) return undefined;
-    if (tid > 0) return decode(tid, status[0] ?? 0);
+    if (tid > 0) return decode(tid, status.view.getInt32(0, true));
     const number = errno();
     if (number === ERRNO.ECHILD) return undefined;
     if (number !== ERRNO.EINTR) throw new SystemError("waitpid", number, "wait for a traced thread");
@@ -125,7 +137,7 @@ function decode(tid: number, word: number): Stop {
   if ((word & 0xff) !== 0x7f) return { kind: "ended", tid };
   const event = word >> 16;
   if (event === PTRACE_EVENT_EXEC) {
-    const former = ptrace(PTRACE_GETEVENTMSG, tid, 0n, message.address, "ask about") ? Number(message.view.getBigUint64(0, true)) : tid;
+    const former = ptrace(PTRACE_GETEVENTMSG, tid, 0, MESSAGE, "ask about") ? message.view.getUint32(0, true) : tid;
     return { kind: "exec", tid, former };
   }
   if (event === PTRACE_EVENT_STOP) return { kind: "interrupted", tid };

@@ -14,8 +14,8 @@ export const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 1;
 
 /** struct seccomp_notif: a struct seccomp_data lies at `data`. */
 export const notif = { size: 80, id: 0, pid: 8, flags: 12, data: 16 } as const;
-/** struct seccomp_data. */
-export const data = { size: 64, nr: 0, arch: 4, args: 16 } as const;
+/** struct seccomp_data: six arguments of eight bytes each. */
+export const data = { size: 64, nr: 0, arch: 4, args: 16, arguments: 6 } as const;
 /** struct seccomp_notif_resp. */
 export const response = { size: 24, id: 0, val: 8, error: 16, flags: 20 } as const;
 /** struct sock_fprog; each struct sock_filter is 8 bytes. */

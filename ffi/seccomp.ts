@@ -7,7 +7,7 @@
 import { ERRNO, SystemError } from "./errors.ts";
 import { type Fd, OwnedFd } from "./fd.ts";
 import { check, errno, i64, libc } from "./libc.ts";
-import { piece } from "./memory.ts";
+import { type Piece, piece } from "./memory.ts";
 import {
   data,
   fprog,
@@ -28,11 +28,9 @@ import {
 const c = libc({
   // Variadic: long syscall(long, ...); int ioctl(int, unsigned long, ...); int prctl(int, ...).
   syscall: { args: [i64, i64, i64, "buffer"], returns: i64 },
-  ioctl: { args: ["i32", i64, "buffer"], returns: "i32" },
+  ioctl: { args: ["i32", i64, i64], returns: "i32" },
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
 });
-// The same function with a number for its third argument.
-const flagged = libc({ ioctl: { args: ["i32", i64, i64], returns: "i32" } });
 
 const SYS_seccomp = process.arch === "arm64" ? 277 : 317;
 const PR_SET_NO_NEW_PRIVS = 38;
@@ -86,7 +84,7 @@ export function installListener(program: Uint8Array, killable = true): Listener 
  * longer than most answers. Before Linux 6.6 there is no such flag, and this does nothing.
  */
 export function wakeInPlace(listener: Fd): void {
-  flagged.ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+  c.ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 }
 
 /** One call that waits for an answer. */
@@ -95,25 +93,29 @@ export interface Notification {
   /** The thread's id in this process's pid namespace; 0 where it is not visible here. */
   readonly tid: number;
   readonly nr: number;
-  readonly arch: number;
-  readonly args: readonly bigint[];
+  /** The low and the high half of each argument, in turn, as signed integers. */
+  readonly words: readonly number[];
 }
+
+/** An argument that is an int. */
+export const intArgument = ({ words }: Notification, index: number): number => words[2 * index] ?? 0;
 
 /** Buffers for a listener's ioctls, sized as this kernel wants them; one thread's use at a time. */
 export class Notifications {
-  readonly #received: Uint8Array;
-  readonly #view: DataView;
-  readonly #response: Uint8Array;
-  readonly #responseView: DataView;
-  readonly #id = new BigUint64Array(new ArrayBuffer(8));
+  readonly #received: Piece;
+  readonly #response: Piece;
+  readonly #id = piece(8);
+  readonly #receivedAt: number;
+  readonly #responseAt: number;
+  readonly #idAt = Number(this.#id.address);
 
   constructor() {
     const sizes = new Uint16Array(new ArrayBuffer(8));
     check("seccomp", c.syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, sizes), "ask for the sizes of notifications");
-    this.#received = new Uint8Array(new ArrayBuffer(Math.max(notif.size, sizes[0] ?? 0)));
-    this.#view = new DataView(this.#received.buffer);
-    this.#response = new Uint8Array(new ArrayBuffer(Math.max(response.size, sizes[1] ?? 0)));
-    this.#responseView = new DataView(this.#response.buffer);
+    this.#received = piece(Math.max(notif.size, sizes[0] ?? 0));
+    this.#response = piece(Math.max(response.size, sizes[1] ?? 0));
+    this.#receivedAt = Number(this.#received.address);
+    this.#responseAt = Number(this.#response.address);
   }
 
   /**
@@ -121,46 +123,46 @@ export class Notifications {
    * @returns undefined where the notifying thread was killed meanwhile
    */
   receive(listener: Fd): Notification | undefined {
+    const { bytes, view } = this.#received;
     for (;;) {
-      this.#received.fill(0); // else EINVAL
-      if (c.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, this.#received) === 0) break;
+      bytes.fill(0); // else EINVAL
+      if (c.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, this.#receivedAt) === 0) break;
       const number = errno();
       if (number === ERRNO.ENOENT) return undefined;
       if (number !== ERRNO.EINTR) throw new SystemError("ioctl", number, "receive a seccomp notification");
     }
-    const view = this.#view;
+    const words: number[] = [];
+    for (let i = 0; i < 2 * data.arguments; i++) words.push(view.getInt32(notif.data + data.args + 4 * i, true));
     return {
       id: view.getBigUint64(notif.id, true),
       tid: view.getUint32(notif.pid, true),
       nr: view.getInt32(notif.data + data.nr, true),
-      arch: view.getUint32(notif.data + data.arch, true),
-      args: [0, 1, 2, 3, 4, 5].map((i) => view.getBigUint64(notif.data + data.args + i * 8, true)),
+      words,
     };
   }
 
   /** Lets the call go on in the kernel, which reads its arguments anew. @returns false where it no longer waits */
   proceed(listener: Fd, id: bigint): boolean {
-    return this.#send(listener, id, 0n, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+    return this.#send(listener, id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
   }
 
   /** Ends the call with an error, without the kernel doing it. @returns false where it no longer waits */
   fail(listener: Fd, id: bigint, errorNumber: number): boolean {
-    return this.#send(listener, id, 0n, -errorNumber, 0);
+    return this.#send(listener, id, -errorNumber, 0);
   }
 
-  /** Ends the call with a result, without the kernel doing it. @returns false where it no longer waits */
-  succeed(listener: Fd, id: bigint, value: bigint): boolean {
-    return this.#send(listener, id, value, 0, 0);
+  /** Ends the call with 0, without the kernel doing it. @returns false where it no longer waits */
+  succeed(listener: Fd, id: bigint): boolean {
+    return this.#send(listener, id, 0, 0);
   }
 
-  #send(listener: Fd, id: bigint, value: bigint, error: number, flags: number): boolean {
-    const view = this.#responseView;
+  #send(listener: Fd, id: bigint, error: number, flags: number): boolean {
+    const { view } = this.#response;
     view.setBigUint64(response.id, id, true);
-    view.setBigInt64(response.val, value, true);
     view.setInt32(response.error, error, true);
-    view.setUint32(response.flags, flags, true);
+    view.setUint32(response.flags, flags, true); // the value stays 0
     for (;;) {
-      if (c.ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, this.#response) === 0) return true;
+      if (c.ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, this.#responseAt) === 0) return true;
       const number = errno();
       if (number === ERRNO.ENOENT) return false;
       if (number !== ERRNO.EINTR) throw new SystemError("ioctl", number, "answer a seccomp notification");
@@ -169,7 +171,7 @@ export class Notifications {
 
   /** Whether the call still waits, so that its thread id still means the same thread and what was read of it is its own. */
   stillWaits(listener: Fd, id: bigint): boolean {
-    this.#id[0] = id;
-    return c.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, new Uint8Array(this.#id.buffer)) === 0;
+    this.#id.view.setBigUint64(0, id, true);
+    return c.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#idAt) === 0;
   }
 }

@@ -36,12 +36,12 @@ load(
 );
 
 const program = "/usr/bin/git";
-time("match: 5,000 programs, hit by basename", () => strictest(many.matchProgram("/usr/bin/prog2500", ["a", "c"])));
-time("match: 5,000 programs, miss", () => strictest(many.matchProgram("/usr/bin/other", ["a", "c"])));
-time("match: one program, hit", () => strictest(one.matchProgram(program, ["sub4999", "b"])));
-time("match: one program, miss", () => strictest(one.matchProgram(program, ["status"])));
-time("match: one subcommand, hit", () => strictest(same.matchProgram(program, ["push", "remote4999"])));
-time("match: one subcommand, miss", () => strictest(same.matchProgram(program, ["push", "other"])));
+time("match: 5,000 programs, hit by basename", () => strictest(many.matchProgram("/usr/bin/prog2500", ["", "a", "c"])));
+time("match: 5,000 programs, miss", () => strictest(many.matchProgram("/usr/bin/other", ["", "a", "c"])));
+time("match: one program, hit", () => strictest(one.matchProgram(program, ["", "sub4999", "b"])));
+time("match: one program, miss", () => strictest(one.matchProgram(program, ["", "status"])));
+time("match: one subcommand, hit", () => strictest(same.matchProgram(program, ["", "push", "remote4999"])));
+time("match: one subcommand, miss", () => strictest(same.matchProgram(program, ["", "push", "other"])));
 
 const request = { file: "/usr/bin/env", argv: ["env"], cwd: "/", env: [], pid: process.pid };
 const boundary = { kind: "roots", roots: ["/tmp"] } as const;

@@ -19,8 +19,6 @@ export interface ExecRequest {
   readonly resolved?: string | undefined;
   /** The thread that asks, where it is not the process's first. */
   readonly tid?: number | undefined;
-  /** `file` is the interpreter that the first line of this script, which is what the caller named, asks for. */
-  readonly script?: string | undefined;
   /** The caller's parent, where an audit trail is kept and it is known. Nothing is decided by it. */
   readonly parent?: number | undefined;
 }

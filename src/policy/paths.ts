@@ -13,6 +13,7 @@ export function baseName(path: string): string | undefined {
  * that a person wrote and for `policy check`, never for what a process named (there, links decide: trace-path.ts).
  */
 export function normalizePath(path: string): string {
+  if (path.startsWith("/") && !path.includes("//") && !path.includes("/.") && !path.endsWith("/")) return path;
   const kept: string[] = [];
   for (const part of path.split("/")) {
     if (part === "" || part === ".") continue;
@@ -27,7 +28,8 @@ export function normalizePath(path: string): string {
  * is for the kernel to say.
  */
 export function absolutePath(folder: string, path: string): string {
-  return (path.startsWith("/") ? path : `${folder}/${path}`).replace(/\/(?:\.?\/)+/g, "/");
+  const whole = path.startsWith("/") ? path : `${folder}/${path}`;
+  return whole.includes("//") || whole.includes("/./") ? whole.replace(/\/(?:\.?\/)+/g, "/") : whole;
 }
 
 /** `~` and `~/…` made absolute, as in Codex; other paths as they are. */

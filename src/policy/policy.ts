@@ -102,11 +102,11 @@ export class Policy {
   }
 
   /** Every rule that matches the program as named or as the file behind it. */
-  matches(request: ExecRequest, realPath: string): RuleMatch[] {
-    const args = request.argv.slice(1);
-    const named = this.#rules.matchProgram(request.file, args);
-    if (realPath === request.file) return named;
-    return [...named, ...this.#rules.matchProgram(realPath, args)];
+  matches({ file, argv }: Pick<ExecRequest, "file" | "argv">, realPath: string): readonly RuleMatch[] {
+    const named = this.#rules.matchProgram(file, argv);
+    if (realPath === file) return named;
+    const real = this.#rules.matchProgram(realPath, argv);
+    return named.length === 0 ? real : real.length === 0 ? named : [...named, ...real];
   }
 
   /** The environment that an escalated child of this request gets. */

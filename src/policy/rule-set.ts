@@ -190,25 +190,36 @@ export class RuleSet {
 
   /**
    * As {@link match} with basenames, for a program's path that a process named: its `..` are not taken as text, since a link could
-   * make them mean something else; such a path is no path that a `host_executable` lists.
+   * make them mean something else; such a path is no path that a `host_executable` lists. Asked at every exec, of which most are in no
+   * rule: then nothing is made.
+   * @param argv with argv[0], which counts for nothing: the path stands for it
    */
-  matchProgram(path: string, args: readonly string[]): RuleMatch[] {
-    const tokens = [path, ...args];
-    const exact = this.#buckets.get(path)?.match(tokens) ?? [];
-    if (exact.length > 0) return exact.map((rule) => toMatch(rule, tokens, path, undefined));
+  matchProgram(path: string, argv: readonly string[]): readonly RuleMatch[] {
+    const exact = this.#buckets.get(path);
     const plain = path.includes("/..") ? path : normalizePath(path);
+    const named = this.#bucketOf(baseName(plain));
+    if (exact === undefined && named === undefined) return NONE;
+    const tokens = [path, ...argv.slice(1)];
+    const found = exact?.match(tokens) ?? [];
+    if (found.length > 0) return found.map((rule) => toMatch(rule, tokens, path, undefined));
     return this.#matchBasename(plain, tokens);
+  }
+
+  #bucketOf(first: string | undefined): Bucket | undefined {
+    return first === undefined ? undefined : this.#buckets.get(first);
   }
 
   #matchBasename(program: string, tokens: readonly string[]): RuleMatch[] {
     const name = baseName(program);
-    const bucket = name === undefined ? undefined : this.#buckets.get(name);
+    const bucket = this.#bucketOf(name);
     if (name === undefined || !bucket) return [];
     const host = this.#hosts.get(name);
     if (host && !host.paths.includes(program)) return [];
     return bucket.match(tokens).map((rule) => toMatch(rule, tokens, name, program));
   }
 }
+
+const NONE: readonly RuleMatch[] = [];
 
 function toMatch(rule: PrefixRule, tokens: readonly string[], first: string, resolvedProgram: string | undefined): RuleMatch {
   return { rule, prefix: [first, ...tokens.slice(1, rule.rest.length + 1)], resolvedProgram };

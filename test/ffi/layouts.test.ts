@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ptrace from "../../ffi/ptrace-layout.ts";
 import * as seccomp from "../../ffi/seccomp-layout.ts";
+import { statx } from "../../ffi/statx-layout.ts";
 
 const linux = process.platform === "linux" && process.arch === "x64";
 
@@ -50,6 +51,7 @@ test.skipIf(!linux)("seccomp", () => {
     "offsetof(struct seccomp_data, nr)": data.nr,
     "offsetof(struct seccomp_data, arch)": data.arch,
     "offsetof(struct seccomp_data, args)": data.args,
+    "sizeof(((struct seccomp_data *)0)->args) / 8": data.arguments,
     "sizeof(struct seccomp_notif_resp)": response.size,
     "offsetof(struct seccomp_notif_resp, id)": response.id,
     "offsetof(struct seccomp_notif_resp, val)": response.val,
@@ -61,11 +63,23 @@ test.skipIf(!linux)("seccomp", () => {
   });
 });
 
+test.skipIf(!linux)("statx", () => {
+  agree(["linux/stat.h"], {
+    "sizeof(struct statx)": statx.size,
+    "offsetof(struct statx, stx_mode)": statx.mode,
+    "offsetof(struct statx, stx_ino)": statx.ino,
+    "offsetof(struct statx, stx_ctime.tv_sec)": statx.ctime_sec,
+    "offsetof(struct statx, stx_ctime.tv_nsec)": statx.ctime_nsec,
+    "offsetof(struct statx, stx_dev_major)": statx.dev_major,
+    "offsetof(struct statx, stx_dev_minor)": statx.dev_minor,
+  });
+});
+
 test.skipIf(!linux)("ptrace", () => {
   const { x64 } = ptrace;
   agree(["sys/ptrace.h", "sys/user.h", "sys/syscall.h", "elf.h"], {
-    PTRACE_GETREGS: ptrace.PTRACE_GETREGS,
-    PTRACE_SETREGS: ptrace.PTRACE_SETREGS,
+    PTRACE_PEEKUSER: ptrace.PTRACE_PEEKUSER,
+    PTRACE_POKEUSER: ptrace.PTRACE_POKEUSER,
     PTRACE_DETACH: ptrace.PTRACE_DETACH,
     PTRACE_GETEVENTMSG: ptrace.PTRACE_GETEVENTMSG,
     PTRACE_GETREGSET: ptrace.PTRACE_GETREGSET,
@@ -78,7 +92,6 @@ test.skipIf(!linux)("ptrace", () => {
     PTRACE_EVENT_STOP: ptrace.PTRACE_EVENT_STOP,
     NT_PRSTATUS: ptrace.NT_PRSTATUS,
     NT_ARM_SYSTEM_CALL: ptrace.NT_ARM_SYSTEM_CALL,
-    "sizeof(struct user_regs_struct)": x64.size,
     "offsetof(struct user_regs_struct, rax)": x64.rax,
     "offsetof(struct user_regs_struct, rdi)": x64.rdi,
     "offsetof(struct user_regs_struct, orig_rax)": x64.orig_rax,
@@ -93,12 +106,15 @@ test("arm64: struct user_pt_regs {u64 regs[31], sp, pc, pstate}", () => {
 });
 
 test("exit_group is called from the system call instruction that was left", () => {
-  const x64 = new DataView(new ArrayBuffer(ptrace.x64.size));
-  x64.setBigUint64(ptrace.x64.rip, 0x401002n, true);
-  x64.setBigUint64(ptrace.x64.orig_rax, 59n, true);
-  ptrace.exitX64(x64, 143);
-  expect([ptrace.x64.rip, ptrace.x64.rax, ptrace.x64.rdi].map((at) => x64.getBigUint64(at, true))).toEqual([0x401000n, 231n, 143n]);
-  expect(x64.getBigInt64(ptrace.x64.orig_rax, true)).toBe(-1n);
+  const { rip, rax, rdi, orig_rax } = ptrace.x64;
+  expect(new Map(ptrace.exitX64(0x401002, 143))).toEqual(
+    new Map([
+      [orig_rax, -1],
+      [rax, 231],
+      [rdi, 143],
+      [rip, 0x401000],
+    ]),
+  );
 
   const arm = new DataView(new ArrayBuffer(ptrace.arm64.size));
   arm.setBigUint64(ptrace.arm64.pc, 0x401004n, true);

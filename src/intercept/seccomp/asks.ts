@@ -4,7 +4,7 @@
  * A caller that dies takes its ask with it. Where the kernel wakes callers for every handled signal (no WAIT_KILLABLE_RECV), the same
  * thread notifies again with a new id: that is the same ask, not a second one.
  */
-import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
+import type { OwnedFd } from "../../../ffi/fd.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import type { Image } from "./image.ts";
 import type { Outcome } from "./protocol.ts";
@@ -15,6 +15,8 @@ export interface Ask {
   readonly tid: number;
   readonly request: ExecRequest;
   readonly image: Image | undefined;
+  /** How many its arguments and environment are. */
+  readonly bytes: number;
   /** Readable once the caller has ended. */
   readonly pidfd: OwnedFd;
   /** The notification that waits now. */
@@ -26,7 +28,7 @@ export interface Ask {
 export class Asks {
   readonly #asks = new Map<number, Ask>();
   #next = 1;
-  /** Set whenever {@link pidfds} has changed. */
+  /** Set whenever {@link all} has changed. */
   changed = true;
 
   get size(): number {
@@ -44,22 +46,24 @@ export class Asks {
     return this.#asks.get(number);
   }
 
-  *[Symbol.iterator](): Iterator<Ask> {
-    yield* [...this.#asks.values()];
-  }
-
-  pidfds(): Fd[] {
-    return [...this.#asks.values()].map(({ pidfd }) => pidfd.fd);
+  all(): Ask[] {
+    return [...this.#asks.values()];
   }
 
   ofThread(session: number, tid: number): Ask | undefined {
+    if (this.#asks.size === 0) return undefined;
     return this.#asks.values().find((ask) => ask.session === session && ask.tid === tid);
   }
 
-  countOf(session: number): number {
-    let count = 0;
-    for (const ask of this.#asks.values()) if (ask.session === session) count++;
-    return count;
+  /** How many a session has, and how many bytes of arguments and environment they hold. */
+  of(session: number): { count: number; bytes: number } {
+    const held = { count: 0, bytes: 0 };
+    for (const ask of this.#asks.values()) {
+      if (ask.session !== session) continue;
+      held.count++;
+      held.bytes += ask.bytes;
+    }
+    return held;
   }
 
   remove(ask: Ask): void {

@@ -8,26 +8,24 @@
  * Guarantees: an AF_UNIX socket inside is connected to sockets made inside only. To the caller any other one is a file that nobody
  * listens on (ECONNREFUSED). Nothing here waits, unless somebody inside makes the socket a waiting one in between.
  */
-import { fstatSync } from "node:fs";
 import { decodeBytes } from "../../../ffi/bytes.ts";
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
 import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
+import { identify, isSocket } from "../../../ffi/file-id.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
 import { RemoteMemory } from "../../../ffi/remote-memory.ts";
-import type { Notification } from "../../../ffi/seccomp.ts";
+import { intArgument, type Notification } from "../../../ffi/seccomp.ts";
 import { connectWithoutWaiting, cookieOf, domainOf, typeOf, waits } from "../../../ffi/socket-options.ts";
 import type { Insiders } from "./insiders.ts";
 import { processOf } from "./notification.ts";
-import { find, linkText, type Who } from "./place.ts";
+import { Folder, find, type Who } from "./place.ts";
 
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const AF_NETLINK = 16;
 const SOCK_DGRAM = 2;
-const S_IFMT = 0o170000n;
-const S_IFSOCK = 0o140000n;
 /** sizeof(struct sockaddr_storage), of struct sockaddr_un, and where its name starts. */
 const MOST_ADDRESS = 128;
 const UNIX_ADDRESS = 110;
@@ -47,15 +45,16 @@ export interface Unfinished {
 export type Connected = number | Unfinished | undefined;
 
 /** Nothing was judged or done yet of what another thread may change meanwhile. @param waiting whether the caller still waits */
-export function connect({ tid, args }: Notification, insiders: Insiders, waiting: () => boolean): Connected {
+export function connect(call: Notification, insiders: Insiders, waiting: () => boolean): Connected {
+  const { tid } = call;
   try {
     const pid = tid === 0 ? undefined : processOf(tid);
     if (pid === undefined) return tid === 0 ? ERRNO.EACCES : undefined;
-    const socket = socketOf({ tid, pid }, args[0]);
+    const socket = socketOf({ tid, pid }, intArgument(call, 0));
     if (socket === undefined) return waiting() ? ERRNO.EBADF : undefined;
     let kept = false;
     try {
-      const address = addressOf(tid, args[1], args[2]);
+      const address = addressOf(call);
       if (typeof address === "number") return address;
       const domain = domainOf(socket.fd);
       if (!waiting()) return undefined;
@@ -72,25 +71,29 @@ export function connect({ tid, args }: Notification, insiders: Insiders, waiting
 }
 
 /** Remembers the socket that is about to be bound as one of the sandbox's own. */
-export function noteBind({ tid, args }: Notification, insiders: Insiders): void {
+export function noteBind(call: Notification, insiders: Insiders): void {
+  const { tid } = call;
   const pid = tid === 0 ? undefined : processOf(tid);
   if (pid === undefined) return;
-  using socket = socketOf({ tid, pid }, args[0]);
+  using socket = socketOf({ tid, pid }, intArgument(call, 0));
   if (socket !== undefined && domainOf(socket.fd) === AF_UNIX) insiders.add(cookieOf(socket.fd));
 }
 
-function socketOf({ tid, pid }: Who, argument = 0n): OwnedFd | undefined {
+function socketOf({ tid, pid }: Who, number: number): OwnedFd | undefined {
   using pidfd = openThread(tid, pid);
-  return pidfd === undefined ? undefined : descriptorOf(pidfd.fd, Number(BigInt.asIntN(32, argument)));
+  return pidfd === undefined ? undefined : descriptorOf(pidfd.fd, number);
 }
 
+const memory = new RemoteMemory();
+
 /** The kernel's own order: a bad length before a bad pointer. @returns errno, or a copy */
-function addressOf(tid: number, pointer = 0n, size = 0n): Uint8Array | number {
-  const length = Number(BigInt.asIntN(32, size));
+function addressOf(call: Notification): Uint8Array | number {
+  const length = intArgument(call, 2);
   if (length < 0 || length > MOST_ADDRESS) return ERRNO.EINVAL;
   if (length === 0) return new Uint8Array(0);
   try {
-    return new RemoteMemory(tid).bytes(RemoteMemory.address(pointer), length);
+    memory.begin(call.tid);
+    return memory.bytes(RemoteMemory.address(call.words[2] ?? 0, call.words[3] ?? 0), length);
   } catch (error) {
     if (error instanceof SystemError) return error.errno;
     throw error;
@@ -113,7 +116,7 @@ function toName(who: Who, socket: OwnedFd, address: Uint8Array, insiders: Inside
   if (typeof place === "number") return place;
   let kept = false;
   try {
-    if ((fstatSync(place.fd, { bigint: true }).mode & S_IFMT) !== S_IFSOCK) return ERRNO.ECONNREFUSED;
+    if (!isSocket(identify(place.fd))) return ERRNO.ECONNREFUSED;
     if (!insiders.isBoundTo(place.fd, who.tid)) return ERRNO.ECONNREFUSED;
     const done = attempt(socket, unixAddress(place.fd), place);
     kept = typeof done === "object";
@@ -128,8 +131,7 @@ function placeOf(who: Who, path: string): OwnedFd | number {
   const opened = openPlace(`/proc/${who.tid}/root`, "follow");
   if (typeof opened === "number") return opened;
   using root = opened;
-  const link = `/proc/${who.tid}/cwd`;
-  const found = find(who, root.fd, path, { link, path: linkText(link) });
+  const found = find(who, root.fd, path, new Folder(`/proc/${who.tid}/cwd`));
   return typeof found === "number" ? found : found.take();
 }
 

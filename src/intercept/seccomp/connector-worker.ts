@@ -71,10 +71,12 @@ class Connector {
   #round(): boolean {
     const connecting = [...this.#pending].filter(({ again }) => again === undefined);
     this.#table.set([this.#calls.fd, ...connecting.map(({ socket }) => socket.fd)], POLLIN | POLLOUT);
-    const ready = this.#table.wait(this.#pending.size === 0 ? FOREVER : this.#look);
-    this.#look = ready.size === 0 ? Math.min(this.#look * 1.5, LONGEST_LOOK) : SHORTEST_LOOK;
-    for (const pending of this.#pending) this.#step(pending, ready.has(pending.socket.fd));
-    return !ready.has(this.#calls.fd) || this.#receive();
+    const any = this.#table.wait(this.#pending.size === 0 ? FOREVER : this.#look);
+    this.#look = any ? SHORTEST_LOOK : Math.min(this.#look * 1.5, LONGEST_LOOK);
+    const writable = new Set(connecting.filter((_, i) => any && this.#table.events(1 + i) !== 0));
+    const called = any && this.#table.events(0) !== 0;
+    for (const pending of this.#pending) this.#step(pending, writable.has(pending));
+    return !called || this.#receive();
   }
 
   /** @returns false once the supervisor has closed the pipe */
@@ -139,7 +141,7 @@ class Connector {
   }
 
   #answer(id: bigint, failed: number): void {
-    if (failed === 0) this.#ioctls.succeed(this.#listener, id, 0n);
+    if (failed === 0) this.#ioctls.succeed(this.#listener, id);
     else this.#ioctls.fail(this.#listener, id, failed);
   }
 }

@@ -72,17 +72,17 @@ export class Connector {
   }
 }
 
-/** u64 id, u32 tid, i32 number, three u64 arguments. Under PIPE_BUF, so that one is written whole or not at all. */
+/** u64 id, u32 tid, i32 number, three arguments of two halves each. Under PIPE_BUF, so that one is written whole or not at all. */
 export const CALL_SIZE = 40;
-const ARGUMENTS = [0, 1, 2];
+const WORDS = [0, 1, 2, 3, 4, 5];
 
-export function encodeCall({ id, tid, nr, args }: Notification): Uint8Array {
+export function encodeCall({ id, tid, nr, words }: Notification): Uint8Array {
   const bytes = new Uint8Array(new ArrayBuffer(CALL_SIZE));
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, id, true);
   view.setUint32(8, tid, true);
   view.setInt32(12, nr, true);
-  for (const i of ARGUMENTS) view.setBigUint64(16 + i * 8, args[i] ?? 0n, true);
+  for (const i of WORDS) view.setInt32(16 + i * 4, words[i] ?? 0, true);
   return bytes;
 }
 
@@ -92,7 +92,6 @@ export function decodeCall(bytes: Uint8Array, at: number): Notification {
     id: view.getBigUint64(0, true),
     tid: view.getUint32(8, true),
     nr: view.getInt32(12, true),
-    arch: 0,
-    args: ARGUMENTS.map((i) => view.getBigUint64(16 + i * 8, true)),
+    words: WORDS.map((i) => view.getInt32(16 + i * 4, true)),
   };
 }

@@ -17,8 +17,11 @@ export type Decision =
 export interface Decider {
   /** Everything runs: nothing need be known of an exec. */
   readonly trivial: boolean;
-  decide(request: ExecRequest): Decision;
+  decide(request: Subject): Decision;
 }
+
+/** What is judged: a program, or a script's interpreter. */
+type Subject = Pick<ExecRequest, "file" | "argv" | "resolved">;
 
 const RUN: Decision = { kind: "run" };
 

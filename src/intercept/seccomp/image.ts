@@ -4,12 +4,12 @@
  * Mirrors fs/binfmt_script.c, so that the checked and the executed image can be compared (verify.ts), and so that rules about a
  * program also hold where a script names it as its interpreter.
  */
-import { type BigIntStats, fstatSync } from "node:fs";
 import { decodeBytes } from "../../../ffi/bytes.ts";
 import { ERRNO } from "../../../ffi/errors.ts";
-import { type Fd, readInto } from "../../../ffi/fd.ts";
-import { openForReading } from "../../../ffi/open-path.ts";
-import { type FileId, type Folder, find, type Place, type Who } from "./place.ts";
+import type { Fd } from "../../../ffi/fd.ts";
+import { type FileFacts, type FileId, identify, isRegular, sameFile } from "../../../ffi/file-id.ts";
+import { firstBytes } from "../../../ffi/open-path.ts";
+import { type Folder, find, type Place, type Who } from "./place.ts";
 
 export interface Interpreter {
   readonly file: string;
@@ -31,12 +31,9 @@ const LOOKED_AT = 256;
 /** exec_binprm: an interpreter may be a script itself, this often. */
 const DEEPEST = 5;
 
-const S_IFMT = 0o170000n;
-const S_IFREG = 0o100000n;
-
 /** @returns undefined for what can be executed, else why not: errno */
-export function cannotRun({ mode }: BigIntStats): number | undefined {
-  return (mode & S_IFMT) === S_IFREG && (mode & 0o111n) !== 0n ? undefined : ERRNO.EACCES;
+export function cannotRun(facts: FileFacts): number | undefined {
+  return isRegular(facts) && (facts.mode & 0o111) !== 0 ? undefined : ERRNO.EACCES;
 }
 
 /**
@@ -50,15 +47,16 @@ export function imageOf(
   who: Who,
   root: Fd,
   place: Place,
-  file: FileId,
+  file: FileFacts,
   name: string,
   argv: readonly string[],
   cwd: Folder,
 ): Image | number {
-  const interpreters: Interpreter[] = [];
-  let id = file;
-  let line = shebang(place.fd);
+  let line = shebang(place.fd, file);
   let args = argv.length === 0 ? [""] : argv; // Linux 5.18: argv is never empty
+  if (line === undefined) return { id: file, argv: args, interpreters: [] };
+  const interpreters: Interpreter[] = [];
+  let id: FileId = file;
   let called = name;
   while (line !== undefined) {
     if (interpreters.length === DEEPEST) return ERRNO.ELOOP;
@@ -67,24 +65,39 @@ export function imageOf(
     const found = find(who, root, line.interpreter, cwd);
     if (typeof found === "number") return found;
     using next = found;
-    const stat = fstatSync(next.fd, { bigint: true });
-    const refused = cannotRun(stat);
+    const facts = identify(next.fd);
+    const refused = cannotRun(facts);
     if (refused !== undefined) return refused;
     const named = called.startsWith("/") || cwd.path === undefined ? called : `${cwd.path}/${called}`;
     interpreters.push({ file: named, resolved: next.path, argv: args });
-    id = stat;
-    line = shebang(next.fd);
+    id = facts;
+    line = shebang(next.fd, facts);
   }
-  return { id: { dev: id.dev, ino: id.ino }, argv: args, interpreters };
+  return { id, argv: args, interpreters };
 }
 
-function shebang(place: Fd): { interpreter: string; argument: string | undefined } | undefined {
-  using file = openForReading(place);
-  if (file === undefined) return undefined; // may be executed but not read: taken for a program; if not, the check after exec says so
-  const bytes = new Uint8Array(new ArrayBuffer(LOOKED_AT));
-  const count = readInto(file.fd, bytes, "read a program's first bytes");
-  return parseShebang(bytes.subarray(0, count === "again" ? 0 : count));
+/**
+ * Files that were looked at and are no scripts, by inode. One that was changed since is another. Should a change ever go unseen, the
+ * check after exec finds an interpreter where none was expected.
+ */
+const programs = new Map<number, FileFacts>();
+const MOST_PROGRAMS = 1024;
+/** Seconds. Of what has just changed, a second change may have the same time. */
+const SETTLED = 2;
+
+function shebang(place: Fd, file: FileFacts): { interpreter: string; argument: string | undefined } | undefined {
+  const known = programs.get(file.inodeLow);
+  if (known !== undefined && unchanged(known, file)) return undefined;
+  const bytes = firstBytes(place, LOOKED_AT);
+  const line = bytes && parseShebang(bytes); // may be executed but not read: taken for a program; if not, the check after exec says so
+  if (line === undefined && file.changedAt + SETTLED < Date.now() / 1000) {
+    if (programs.size >= MOST_PROGRAMS) programs.clear();
+    programs.set(file.inodeLow, file);
+  }
+  return line;
 }
+
+const unchanged = (a: FileFacts, b: FileFacts) => sameFile(a, b) && a.changedAt === b.changedAt && a.changedAfter === b.changedAfter;
 
 /** The first line as the kernel reads it; undefined where it will not be taken for a script. Exported for its test. */
 export function parseShebang(bytes: Uint8Array): { interpreter: string; argument: string | undefined } | undefined {

@@ -1,23 +1,21 @@
 /**
  * Reading an exec out of the thread that waits in it.
  *
- * Guarantees: what is returned belongs to the thread that notified (the notification was still waiting after the last byte was
- * read); every size is bounded; nothing is read twice. What the process's memory holds later is not what was read: see verify.ts.
+ * Guarantees: every size is bounded; nothing is read twice. What the process's memory holds later is not what was read: see verify.ts.
  */
-import { fstatSync, readFileSync } from "node:fs";
-import { decodeBytes } from "../../../ffi/bytes.ts";
+import { readFileSync } from "node:fs";
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
-import type { Fd } from "../../../ffi/fd.ts";
+import { identify, isLink } from "../../../ffi/file-id.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
 import { isLeader } from "../../../ffi/pidfd.ts";
 import { RemoteMemory } from "../../../ffi/remote-memory.ts";
-import type { Notification, Notifications } from "../../../ffi/seccomp.ts";
+import { intArgument, type Notification } from "../../../ffi/seccomp.ts";
 import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { absolutePath } from "../../policy/paths.ts";
 import { type Arch, syscallNumber } from "../../sandbox/syscalls.ts";
 import { cannotRun, type Image, imageOf } from "./image.ts";
-import { type Folder, find, linkText, Place } from "./place.ts";
+import { Folder, find, Place, type Who } from "./place.ts";
 
 const ARCH: Arch = process.arch === "arm64" ? "arm64" : "x64";
 const EXECVE = syscallNumber("execve", ARCH);
@@ -35,14 +33,23 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 /** Linux 6.14: only asks whether the file could be executed. */
 const AT_EXECVE_CHECK = 0x10000;
 
+/** What rules look at. The rest of a request is read where it is wanted: most execs are in no rule. */
+export type Named = Omit<ExecRequest, "cwd" | "env">;
+
+/** An exec that waits. What is left to be read of it can be until the next one is read. */
+export interface Exec {
+  readonly kind: "exec";
+  readonly request: Named;
+  readonly cwd: Folder;
+  readonly image: Image | undefined;
+  /** How many its arguments are. */
+  readonly bytes: number;
+  /** The address of its environment. */
+  readonly envp: number;
+}
+
 export type Reading =
-  | {
-      readonly kind: "exec";
-      readonly request: ExecRequest;
-      readonly image: Image | undefined;
-      readonly memory: RemoteMemory;
-      readonly envp: number;
-    }
+  | Exec
   /** The kernel will fail it with this errno, as would we. */
   | { readonly kind: "fails"; readonly errno: number; readonly file: string; readonly pid: number }
   /** It cannot be judged. */
@@ -59,69 +66,93 @@ export interface Scene {
   readonly withParent: boolean;
 }
 
-export function readNotification(ioctls: Notifications, listener: Fd, notification: Notification, scene: Scene): Reading {
-  const { tid } = notification;
-  if (tid === 0) return { kind: "unreadable", why: "its process is not visible to the server", file: undefined, pid: 0 };
-  const reading = read(notification, scene);
-  return ioctls.stillWaits(listener, notification.id) ? reading : { kind: "gone" };
-}
+const memory = new RemoteMemory();
 
-function read({ tid, nr, args }: Notification, scene: Scene): Reading {
+/** @throws SystemError where it can be none */
+const pointer = ({ words }: Notification, index: number) => RemoteMemory.address(words[2 * index] ?? 0, words[2 * index + 1] ?? 0);
+
+/**
+ * What was read is the notifying thread's own only if its call still waits afterwards: then its id has meant it all the time. Whoever lets
+ * the call go on, or answers it, is told by that; whoever does something else asks.
+ */
+export function readNotification(call: Notification, scene: Scene): Reading {
+  const { tid, nr } = call;
+  if (tid === 0) return { kind: "unreadable", why: "its process is not visible to the server", file: undefined, pid: 0 };
   const at = nr === EXECVEAT;
   if (!at && nr !== EXECVE) return { kind: "unreadable", why: `system call ${nr} is not an exec`, file: undefined, pid: tid };
-  const [dirfd, path, argv, envp, flags] = at
-    ? [Number(BigInt.asIntN(32, args[0] ?? 0n)), args[1], args[2], args[3], Number(BigInt.asUintN(32, args[4] ?? 0n))]
-    : [AT_FDCWD, args[0], args[1], args[2], 0];
+  const flags = at ? intArgument(call, 4) : 0;
   if ((flags & AT_EXECVE_CHECK) !== 0) return { kind: "harmless" };
   const pid = processOf(tid);
   if (pid === undefined) return { kind: "gone" };
-  const memory = new RemoteMemory(tid);
-  let named: string | undefined;
+  memory.begin(tid);
+  let path: string | undefined;
   try {
-    named = decodeBytes(memory.cstring(RemoteMemory.address(path ?? 0n), PATH_MAX));
-    if (named.length === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${named.slice(0, 64)}…`, pid };
-    const strings = readVector(memory, argv ?? 0n);
-    return locate({ tid, pid }, { dirfd, path: named, flags, argv: strings, memory, envp: RemoteMemory.address(envp ?? 0n), scene });
+    const first = at ? 1 : 0; // execveat has a folder before what execve has
+    const [pathAt, argvAt, envp] = [pointer(call, first), pointer(call, first + 1), pointer(call, first + 2)];
+    memory.prefetch(pathAt, argvAt);
+    path = memory.text(pathAt, PATH_MAX);
+    if (memory.textBytes === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${path.slice(0, 64)}…`, pid };
+    const argv = readVector(memory, argvAt);
+    return locate({ tid, pid }, { dirfd: at ? intArgument(call, 0) : AT_FDCWD, path, flags, argv, envp, scene });
   } catch (error) {
     if (error instanceof RangeError) {
-      return { kind: "fails", errno: named === undefined ? ERRNO.ENAMETOOLONG : ERRNO.E2BIG, file: named ?? "", pid };
+      return { kind: "fails", errno: path === undefined ? ERRNO.ENAMETOOLONG : ERRNO.E2BIG, file: path ?? "", pid };
     }
     if (!(error instanceof SystemError)) throw error;
     if (error.errno === ERRNO.ESRCH) return { kind: "gone" };
-    return { kind: "unreadable", why: `its arguments cannot be read (${error.code})`, file: named, pid };
+    return { kind: "unreadable", why: `its arguments cannot be read (${error.code})`, file: path, pid };
   }
 }
 
-/** @throws RangeError where the kernel would say E2BIG */
-export function readVector(memory: RemoteMemory, pointer: bigint | number): string[] {
-  const address = typeof pointer === "number" ? pointer : RemoteMemory.address(pointer);
-  if (address === 0) return [];
+/** What is read of argv and envp: their strings, and how many bytes the kernel would need for them. */
+interface Vector {
+  readonly strings: readonly string[];
+  readonly bytes: number;
+}
+
+/**
+ * The strings of argv or envp.
+ * @param before bytes of the other one, with which they share a limit
+ * @throws RangeError where the kernel would say E2BIG; SystemError
+ */
+function readVector(memory: RemoteMemory, address: number, before = 0): Vector {
+  const strings: string[] = [];
   let bytes = 0;
-  return memory.pointers(address, MOST_STRINGS).map((at) => {
-    const text = memory.cstring(at, MAX_ARG_STRLEN - 1);
-    bytes += text.length + 9;
-    if (bytes > MOST_BYTES) throw new RangeError("the arguments are too long");
-    return decodeBytes(text);
-  });
+  for (const at of address === 0 ? [] : memory.pointers(address, MOST_STRINGS)) {
+    strings.push(memory.text(at, MAX_ARG_STRLEN - 1));
+    bytes += memory.textBytes + 9; // its NUL, and a pointer to it
+    if (before + bytes > MOST_BYTES) throw new RangeError("the arguments are too long");
+  }
+  return { strings, bytes };
+}
+
+/**
+ * All of a request, and how many bytes its arguments and environment are.
+ * @returns undefined where the caller's folder cannot be told
+ * @throws RangeError where the kernel would say E2BIG; SystemError
+ */
+export function readWhole({ request, cwd, bytes, envp }: Exec): { readonly request: ExecRequest; readonly bytes: number } | undefined {
+  const { path } = cwd;
+  if (path === undefined) return undefined;
+  const env = readVector(memory, envp, bytes);
+  return { request: { ...request, cwd: path, env: env.strings }, bytes: bytes + env.bytes };
 }
 
 interface Asked {
   readonly dirfd: number;
   readonly path: string;
   readonly flags: number;
-  readonly argv: readonly string[];
-  readonly memory: RemoteMemory;
+  readonly argv: Vector;
   readonly envp: number;
   readonly scene: Scene;
 }
 
-function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
+function locate(who: Who, asked: Asked): Reading {
   const { tid, pid } = who;
-  const { dirfd, path, flags, argv, memory, envp } = asked;
-  const cwd: Folder = { link: `/proc/${tid}/cwd`, path: linkText(`/proc/${tid}/cwd`) };
-  if (cwd.path === undefined) return { kind: "unreadable", why: "its folder cannot be read", file: path, pid };
-  const link = `/proc/${tid}/fd/${dirfd}`;
-  const folder: Folder = dirfd === AT_FDCWD || path.startsWith("/") ? cwd : { link, path: linkText(link) };
+  const { dirfd, path, flags, argv, envp } = asked;
+  const absolute = path.startsWith("/");
+  const cwd = new Folder(`/proc/${tid}/cwd`);
+  const folder = dirfd === AT_FDCWD || absolute ? cwd : new Folder(`/proc/${tid}/fd/${dirfd}`);
   const rootPlace = openPlace(`/proc/${tid}/root`, "follow");
   if (typeof rootPlace === "number") return { kind: "unreadable", why: "its root cannot be found", file: path, pid };
   using root = rootPlace;
@@ -133,31 +164,33 @@ function locate(who: { tid: number; pid: number }, asked: Asked): Reading {
     place = typeof opened === "number" ? opened : new Place(opened);
   }
   // What the kernel tells an interpreter (fs/exec.c, alloc_bprm), and what rules see of a nameless file.
-  const byFd = dirfd !== AT_FDCWD && !path.startsWith("/");
+  const byFd = dirfd !== AT_FDCWD && !absolute;
   const name = byFd ? `/dev/fd/${dirfd}${path === "" ? "" : `/${path}`}` : path;
-  const file = path === "" ? name : absolutePath(folder.path ?? cwd.path, path);
+  const base = absolute || path === "" ? "" : (folder.path ?? cwd.path);
+  if (base === undefined) return { kind: "unreadable", why: "its folder cannot be read", file: path, pid };
+  const file = path === "" ? name : absolutePath(base, path);
   if (typeof place === "number") return { kind: "fails", errno: place, file, pid };
   using found = place;
-  if ((flags & AT_SYMLINK_NOFOLLOW) !== 0 && path !== "" && isLink(who, folder.link, path)) {
+  if ((flags & AT_SYMLINK_NOFOLLOW) !== 0 && path !== "" && endsInLink(who, folder.link, path)) {
     return { kind: "fails", errno: ERRNO.ELOOP, file, pid };
   }
-  const stat = fstatSync(found.fd, { bigint: true });
-  const refused = cannotRun(stat);
+  const facts = identify(found.fd);
+  const refused = cannotRun(facts);
   if (refused !== undefined) return { kind: "fails", errno: refused, file, pid };
-  const image = asked.scene.withImage ? imageOf(who, root.fd, found, stat, name, argv, cwd) : undefined;
+  const image = asked.scene.withImage ? imageOf(who, root.fd, found, facts, name, argv.strings, cwd) : undefined;
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
-  const request: ExecRequest = { file, argv, cwd: cwd.path, env: [], pid, resolved: found.path, ...(tid !== pid && { tid }) };
   const parent = asked.scene.withParent ? parentOf(tid) : undefined;
-  return { kind: "exec", request: parent === undefined ? request : { ...request, parent }, image, memory, envp };
+  const request: Named = { file, argv: argv.strings, pid, resolved: found.path, tid: tid === pid ? undefined : tid, parent };
+  return { kind: "exec", request, cwd, image, bytes: argv.bytes, envp };
 }
 
 /** Whether a path's last component is a link, in the process's view. */
-function isLink(who: { tid: number; pid: number }, folder: string, path: string): boolean {
+function endsInLink(who: Who, folder: string, path: string): boolean {
   const whole = path.startsWith("/") ? `/proc/${who.tid}/root${path}` : `${folder}/${path}`;
   const place = openPlace(whole, "keep");
   if (typeof place === "number") return true; // not to be told: refuse
   using kept = place;
-  return (fstatSync(kept.fd, { bigint: true }).mode & 0o170000n) === 0o120000n;
+  return isLink(identify(kept.fd));
 }
 
 /** The process that a thread belongs to. */

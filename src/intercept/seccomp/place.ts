@@ -4,24 +4,15 @@
  * The kernel does it in one call (openat2 under /proc/TID/root) unless the path leads over one of /proc's magic links: those mean
  * something else to us ("self"), so the path is then walked one component at a time.
  */
-import { fstatSync, readlinkSync, statfsSync } from "node:fs";
-import { decodeBytes } from "../../../ffi/bytes.ts";
+import { statfsSync } from "node:fs";
 import { ERRNO } from "../../../ffi/errors.ts";
 import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
-import { linkTarget, openInRoot, openPlace } from "../../../ffi/open-path.ts";
+import { identify, sameFile } from "../../../ffi/file-id.ts";
+import { linkTarget, linkText, openInRoot, openPlace } from "../../../ffi/open-path.ts";
 
 export interface Who {
   readonly tid: number;
   readonly pid: number;
-}
-
-/** A link's text. @returns undefined for what is no link, or is gone */
-export function linkText(path: string): string | undefined {
-  try {
-    return decodeBytes(readlinkSync(path, { encoding: "buffer" }));
-  } catch {
-    return undefined;
-  }
 }
 
 /** A file that was found: a descriptor (O_PATH), and its path behind all links as the process sees it. */
@@ -54,11 +45,22 @@ export class Place implements Disposable {
 }
 
 /** Where a relative path starts. */
-export interface Folder {
+export class Folder {
   /** Its magic path: `/proc/TID/cwd`, `/proc/TID/fd/N`. */
   readonly link: string;
-  /** Its own path, where it is known to lie under the process's root. */
-  readonly path: string | undefined;
+  #path: string | undefined;
+  #asked = false;
+
+  constructor(link: string) {
+    this.link = link;
+  }
+
+  /** Its own path as the process sees it, read when it is first wanted. undefined where it cannot be told */
+  get path(): string | undefined {
+    if (!this.#asked) this.#path = linkText(this.link);
+    this.#asked = true;
+    return this.#path;
+  }
 }
 
 /**
@@ -81,8 +83,11 @@ export function find(who: Who, root: Fd, path: string, folder: Folder): Place | 
   return typeof place === "number" ? place : new Place(place);
 }
 
-/** Whether a path without links in it is the one that the kernel would print. */
-const isCanonical = (path: string) => !/\/(?:\.{0,2}(?:\/|$))/.test(path) || path === "/";
+/** Whether an absolute path without links in it is the one that the kernel would print: no component is empty, or dots. */
+function isCanonical(path: string): boolean {
+  if (path.includes("//") || path.includes("/.")) return !/\/(?:\.{0,2}(?:\/|$))/.test(path);
+  return !path.endsWith("/") || path === "/";
+}
 
 const MOST_LINKS = 40;
 const OWN_LINKS = new Set(["self", "thread-self"]);
@@ -141,15 +146,7 @@ const components = (path: string) => {
   return path.endsWith("/") || path.endsWith("/.") ? [...names, "."] : names;
 };
 
-/** Which file it is: two numbers that no other file on this machine has at the same time. */
-export interface FileId {
-  readonly dev: bigint;
-  readonly ino: bigint;
-}
-
-export const sameFile = (a: FileId, b: FileId) => a.dev === b.dev && a.ino === b.ino;
-
-const same = (a: Fd, b: Fd) => sameFile(fstatSync(a, { bigint: true }), fstatSync(b, { bigint: true }));
+const same = (a: Fd, b: Fd) => sameFile(identify(a), identify(b));
 
 function isProc(fd: Fd): boolean {
   try {

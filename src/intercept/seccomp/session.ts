@@ -14,17 +14,21 @@ import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
 import type { Image } from "./image.ts";
-import { type Reading, readNotification, readVector } from "./notification.ts";
+import { type Exec, readNotification, readWhole } from "./notification.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
 import type { Tracees } from "./tracees.ts";
 import { differs } from "./verify.ts";
 
-type Exec = Extract<Reading, { kind: "exec" }>;
 /** What is needed to let one go on, or to say what became of it. */
 interface Judged {
-  readonly request: ExecRequest;
+  readonly request: Pick<ExecRequest, "file" | "argv" | "pid" | "parent">;
+  readonly cwd?: { readonly path: string | undefined };
   readonly image?: Image | undefined;
+  /** How many its arguments are. */
+  readonly bytes?: number;
 }
+
+const unread = (pid: number, file = ""): Judged => ({ request: { file, argv: [], pid } });
 
 interface Admitted {
   readonly file: string;
@@ -40,9 +44,13 @@ export interface Shared {
   readonly report: (report: Report) => void;
 }
 
+/** Notes are reported so many at a time, and in about so many bytes. */
 const MOST_NOTES = 64;
+const MOST_NOTE_BYTES = 1024 * 1024;
 /** Execs of one session that wait for the main thread at once; each holds descriptors of the server. */
 const MOST_ASKS = 256;
+/** Their arguments and environments together; one alone has 6 MiB at most. */
+const MOST_ASK_BYTES = 16 * 1024 * 1024;
 
 export class Session {
   readonly number: number;
@@ -54,8 +62,10 @@ export class Session {
   #decider: Decider;
   #admitted: Admitted | undefined;
   #notes: Note[] = [];
-  /** When the notification in hand was taken: since 1970, and of the steady clock, in milliseconds. */
-  #taken: { readonly at: number; readonly steady: number } | undefined;
+  #noteBytes = 0;
+  /** When the notification in hand was taken: since 1970, and by the steady clock, in milliseconds. None is in hand: undefined. */
+  #takenAt: number | undefined;
+  #taken = 0;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
     this.number = command.session;
@@ -93,17 +103,18 @@ export class Session {
       this.#connect(notification);
       return;
     }
-    this.#taken = { at: Date.now(), steady: performance.now() };
+    this.#takenAt = Date.now();
+    this.#taken = performance.now();
     const admitted = this.#admitted;
     this.#admitted = undefined;
     try {
       this.#judge(notification, admitted);
     } catch (error) {
-      ioctls.fail(this.listener.fd, notification.id, ERRNO.EPERM);
+      this.#fail(notification.id);
       const why = error instanceof Error ? error.message : String(error);
-      this.#note({ request: { file: "", argv: [], cwd: "", env: [], pid: notification.tid } }, "deny", `it could not be judged: ${why}`);
+      this.#note(unread(notification.tid), "deny", `it could not be judged: ${why}`);
     } finally {
-      this.#taken = undefined;
+      this.#takenAt = undefined;
     }
   }
 
@@ -120,9 +131,10 @@ export class Session {
       ioctls.proceed(this.listener.fd, id); // it runs, whatever it is
       return;
     }
-    const reading = readNotification(ioctls, this.listener.fd, notification, { withImage: verify, withParent: observe });
+    const reading = readNotification(notification, { withImage: verify, withParent: observe });
     switch (reading.kind) {
       case "gone":
+        this.#fail(id); // where nothing of it could be learnt, for want of descriptors, say, it still waits
         return;
       case "harmless":
         ioctls.proceed(this.listener.fd, id);
@@ -131,14 +143,14 @@ export class Session {
         // Where rules forbid, the kernel is not asked again: the file might have come into being meanwhile.
         if (verify) ioctls.fail(this.listener.fd, id, reading.errno);
         else ioctls.proceed(this.listener.fd, id);
-        this.#note({ request: { file: reading.file, argv: [], cwd: "", env: [], pid: reading.pid } }, "absent");
+        this.#note(unread(reading.pid, reading.file), "absent");
         return;
       case "unreadable":
         if (admitted !== undefined) {
           ioctls.proceed(this.listener.fd, id);
           return;
         }
-        this.#deny(id, tid, { request: { file: reading.file ?? "", argv: [], cwd: "", env: [], pid: reading.pid } }, reading.why);
+        this.#deny(id, tid, unread(reading.pid, reading.file), reading.why);
         return;
       case "exec":
         this.#decide(id, tid, reading, admitted);
@@ -146,10 +158,11 @@ export class Session {
   }
 
   #decide(id: bigint, tid: number, exec: Exec, admitted: Admitted | undefined): void {
+    if (this.#config.observe) exec.cwd.path; // for the note, when the process has gone on
     const earlier = this.#shared.asks.ofThread(this.number, tid);
     if (earlier !== undefined) {
-      const request = { ...exec.request, env: readVector(exec.memory, exec.envp) };
-      if (!this.#killable && sameRequest(earlier.request, request)) {
+      const request = this.#killable ? undefined : readWhole(exec)?.request;
+      if (request !== undefined && sameRequest(earlier.request, request)) {
         earlier.id = id;
         if (earlier.outcome !== undefined) this.deliver(earlier, earlier.outcome);
         return;
@@ -166,58 +179,63 @@ export class Session {
     else this.#ask(id, tid, exec, decision);
   }
 
-  /** A rule that refuses or asks about a program holds for it as a script's interpreter too. */
+  /** A rule that refuses a program refuses it as a script's interpreter, too; else the script is what is judged. */
   #strictest({ request, image }: Exec): Decision {
     const own = this.#decider.decide(request);
-    if (own.kind === "deny") return own;
-    let strictest = own;
-    for (const { file, resolved, argv } of image?.interpreters ?? []) {
-      const decision = this.#decider.decide({ ...request, file, resolved, argv, script: request.file });
+    if (own.kind === "deny" || image === undefined) return own;
+    for (const interpreter of image.interpreters) {
+      const decision = this.#decider.decide(interpreter);
       if (decision.kind === "deny") return decision;
-      if (decision.kind === "prompt") strictest = decision;
     }
-    return strictest;
+    return own;
   }
 
-  #ask(id: bigint, tid: number, { request, image, memory, envp }: Exec, decision: Decision): void {
-    const { asks, ioctls, report } = this.#shared;
-    if (asks.countOf(this.number) >= MOST_ASKS) {
-      this.#deny(id, tid, { request, image }, `${MOST_ASKS} programs already wait for an answer`);
+  #ask(id: bigint, tid: number, exec: Exec, decision: Decision): void {
+    const { asks, report } = this.#shared;
+    const whole = readWhole(exec);
+    if (whole === undefined) {
+      this.#deny(id, tid, exec, "its folder cannot be read");
       return;
     }
-    const whole = { ...request, env: readVector(memory, envp) };
+    const { request, bytes } = whole;
+    const waiting = asks.of(this.number);
+    if (waiting.count >= MOST_ASKS || waiting.bytes + bytes > MOST_ASK_BYTES) {
+      this.#deny(id, tid, exec, `${waiting.count} programs already wait for an answer`);
+      return;
+    }
     const pidfd = openThread(tid, request.pid);
-    if (pidfd === undefined || !ioctls.stillWaits(this.listener.fd, id)) {
+    if (pidfd === undefined || !this.#waits(id)) {
       pidfd?.close();
       return;
     }
     this.flush(); // what led to it is reported first
-    const ask = asks.add({ session: this.number, tid, request: whole, image, pidfd, id });
-    report({ type: "ask", session: this.number, ask: ask.number, request: whole, decision, pidfd: duplicate(pidfd.fd).take() });
+    const ask = asks.add({ session: this.number, tid, request, image: exec.image, bytes, pidfd, id });
+    report({ type: "ask", session: this.number, ask: ask.number, request, decision, pidfd: duplicate(pidfd.fd).take() });
   }
 
   /** Ends an ask as the main thread says. */
   deliver(ask: Ask, outcome: Outcome): void {
-    const { asks, ioctls, tracees } = this.#shared;
+    const { asks, tracees } = this.#shared;
     const { id, tid } = ask;
-    if (!ioctls.stillWaits(this.listener.fd, id)) {
+    if (!this.#waits(id)) {
       if (this.#killable) asks.remove(ask);
       else ask.outcome = outcome; // it handles a signal, and will ask again
       return;
     }
     asks.remove(ask);
-    if (outcome.kind === "run") this.#run(id, tid, ask, "known");
+    const judged = { ...ask, cwd: { path: ask.request.cwd } };
+    if (outcome.kind === "run") this.#run(id, tid, judged, "known");
     else if (outcome.kind === "deny")
-      this.#refuse(id, tid, ask, outcome.reason); // who was asked knows of it
-    else if (outcome.kind === "failed") ioctls.fail(this.listener.fd, id, outcome.errno);
-    else tracees.exit(tid, outcome.status & 0xff, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
+      this.#refuse(id, tid, judged, outcome.reason); // who was asked knows of it
+    else if (outcome.kind === "failed") this.#fail(id, outcome.errno);
+    else tracees.exit({ tid, pid: ask.request.pid }, outcome.status & 0xff, () => this.#fail(id));
   }
 
   /** Forgets asks whose callers no longer wait. */
   dropAbandoned(): void {
-    for (const ask of this.#shared.asks) {
+    for (const ask of this.#shared.asks.all()) {
       if (ask.session !== this.number || !this.#killable) continue;
-      if (!this.#shared.ioctls.stillWaits(this.listener.fd, ask.id)) this.#drop(ask);
+      if (!this.#waits(ask.id)) this.#drop(ask);
     }
   }
 
@@ -226,58 +244,81 @@ export class Session {
     this.#shared.report({ type: "gone", ask: ask.number });
   }
 
+  #waits(id: bigint): boolean {
+    return this.listener.open && this.#shared.ioctls.stillWaits(this.listener.fd, id);
+  }
+
+  /** Ends a call with an error. @returns false where it no longer waits */
+  #fail(id: bigint, errno: number = ERRNO.EPERM): boolean {
+    return this.listener.open && this.#shared.ioctls.fail(this.listener.fd, id, errno);
+  }
+
+  /** @returns false where it no longer waits */
+  #proceed(id: bigint): boolean {
+    return this.listener.open && this.#shared.ioctls.proceed(this.listener.fd, id);
+  }
+
   /** @param known whoever is told of notes knows already that it was to run */
   #run(id: bigint, tid: number, judged: Judged, known?: "known"): void {
-    const { ioctls, tracees } = this.#shared;
     const { request, image } = judged;
-    const proceed = () => ioctls.proceed(this.listener.fd, id);
+    const proceed = () => {
+      const went = this.#proceed(id);
+      if (went && known === undefined) this.#note(judged, "run");
+      return went;
+    };
     if (!this.#config.verify) proceed();
-    else if (image === undefined) {
-      this.#deny(id, tid, judged, "it was judged under other rules");
-      return;
-    } else {
-      const killed = (why: string) => this.#note(judged, "killed", why);
-      if (!tracees.check(tid, proceed, (pid) => differs(pid, request, image), killed)) {
-        ioctls.fail(this.listener.fd, id, ERRNO.EPERM);
-        this.#note(judged, "deny", "what it runs cannot be checked, because another process traces it or it is not ours to trace");
-        return;
-      }
-    }
-    if (known === undefined) this.#note(judged, "run");
+    else if (image === undefined) this.#deny(id, tid, judged, "it was judged under other rules");
+    else
+      this.#shared.tracees.check(
+        { tid, pid: request.pid },
+        {
+          proceed,
+          differs: (pid) => differs(pid, request, image),
+          killed: (why) => this.#note(judged, "killed", why),
+          untraceable: () => this.#untraceable(id, judged),
+        },
+      );
+  }
+
+  #untraceable(id: bigint, judged: Judged): void {
+    this.#fail(id);
+    this.#note(judged, "deny", "what it runs cannot be checked, because another process traces it or it is not ours to trace");
   }
 
   #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined, rule?: string): void {
+    judged.cwd?.path; // while it is still there to be read
     if (this.#refuse(id, tid, judged, reason)) this.#note(judged, "deny", reason, rule);
   }
 
   /** @returns false where nobody waits for it any more */
   #refuse(id: bigint, tid: number, judged: Judged, reason: string | undefined): boolean {
-    const { ioctls, tracees } = this.#shared;
-    using pidfd = openThread(tid, judged.request.pid);
-    if (pidfd === undefined) return false;
+    const { pid } = judged.request;
+    using pidfd = openThread(tid, pid);
+    if (pidfd === undefined || !this.#waits(id)) return false; // in this order: then it is the caller's
     using stderr = standardError(pidfd.fd);
     if (stderr !== undefined) complain(stderr.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
-    tracees.exit(tid, 1, () => ioctls.fail(this.listener.fd, id, ERRNO.EPERM));
+    this.#shared.tracees.exit({ tid, pid }, 1, () => this.#fail(id));
     return true;
   }
 
-  #note({ request }: Judged, decision: Note["decision"], reason?: string, rule?: string): void {
+  #note({ request, cwd, bytes = 0 }: Judged, decision: Note["decision"], reason?: string, rule?: string): void {
     const refused = decision === "deny" || decision === "killed";
     if (!refused && !this.#config.observe) return;
-    const { pid, parent, file, argv, cwd } = request;
+    const { pid, parent, file, argv } = request;
     this.#notes.push({
-      at: this.#taken?.at ?? Date.now(),
-      ...(this.#taken !== undefined && { waited: performance.now() - this.#taken.steady }),
+      at: this.#takenAt ?? Date.now(),
+      ...(this.#takenAt !== undefined && { waited: performance.now() - this.#taken }),
       pid,
       ...(parent !== undefined && { parent }),
       file,
       argv,
-      cwd,
+      cwd: cwd?.path ?? "",
       decision,
       ...(reason !== undefined && { reason }),
       ...(rule !== undefined && { rule }),
     });
-    if (refused || this.#notes.length >= MOST_NOTES) this.flush();
+    this.#noteBytes += bytes;
+    if (refused || this.#notes.length >= MOST_NOTES || this.#noteBytes >= MOST_NOTE_BYTES) this.flush();
   }
 
   get hasNotes(): boolean {
@@ -288,6 +329,7 @@ export class Session {
     if (this.#notes.length === 0) return;
     this.#shared.report({ type: "notes", session: this.number, notes: this.#notes });
     this.#notes = [];
+    this.#noteBytes = 0;
   }
 
   /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
@@ -298,7 +340,7 @@ export class Session {
 
   /** Forgets its asks and reports what is left to report. Closing is next. */
   settle(): void {
-    for (const ask of this.#shared.asks) if (ask.session === this.number) this.#drop(ask);
+    for (const ask of this.#shared.asks.all()) if (ask.session === this.number) this.#drop(ask);
     this.flush();
   }
 }

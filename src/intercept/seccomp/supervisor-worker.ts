@@ -11,7 +11,7 @@ import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
 import { Notifications } from "../../../ffi/seccomp.ts";
 import { interruptBy, SIGCHLD, SIGPIPE, setDisposition } from "../../../ffi/signals.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
-import { Asks } from "./asks.ts";
+import { type Ask, Asks } from "./asks.ts";
 import type { Command, Outcome, Report } from "./protocol.ts";
 import { Session } from "./session.ts";
 import { Tracees } from "./tracees.ts";
@@ -38,6 +38,8 @@ class Loop {
   readonly #table = new PollTable();
   readonly #buffer = new Uint8Array(new ArrayBuffer(65536));
   #changed = true;
+  #served: readonly Session[] = [];
+  #asked: readonly Ask[] = [];
   #look = SHORTEST_LOOK;
 
   constructor(commands: Fd) {
@@ -63,29 +65,38 @@ class Loop {
 
   /** @returns false once the main thread has closed the pipe */
   #round(): boolean {
-    if (this.#changed || this.#asks.changed) {
-      this.#changed = false;
-      this.#asks.changed = false;
-      const listeners = [...this.#sessions.values()].map(({ listener }) => listener.fd);
-      this.#table.set([this.#commands, ...listeners, ...this.#asks.pidfds()], POLLIN);
-    }
+    if (this.#changed || this.#asks.changed) this.#arrange();
     if (this.#tracees.waiting && this.#tracees.step()) this.#look = SHORTEST_LOOK;
-    const ready = this.#table.wait(this.#patience());
-    if (ready.size === 0) {
+    if (!this.#table.wait(this.#patience())) {
       this.#idle();
       return true;
     }
-    if (ready.has(this.#commands) && !this.#obey()) return false;
-    for (const ask of this.#asks) {
-      if (!ready.has(ask.pidfd.fd)) continue;
+    // What is served may come and go meanwhile, but not these lists.
+    const served = this.#served;
+    const asked = this.#asked;
+    if (this.#table.events(0) !== 0 && !this.#obey()) return false;
+    for (let i = 0; i < asked.length; i++) {
+      const ask = asked[i];
+      if (ask === undefined || this.#table.events(1 + served.length + i) === 0 || !ask.pidfd.open) continue;
       this.#asks.remove(ask);
       this.#report({ type: "gone", ask: ask.number });
     }
-    for (const session of this.#sessions.values()) {
-      const events = session.listener.open ? (ready.get(session.listener.fd) ?? 0) : 0;
-      if (events !== 0) this.#serve(session, events);
+    for (let i = 0; i < served.length; i++) {
+      const session = served[i];
+      const events = this.#table.events(1 + i);
+      if (session !== undefined && events !== 0 && session.listener.open) this.#serve(session, events);
     }
     return true;
+  }
+
+  /** What is waited for: commands, every session's listener, and the callers of asks, in this order. */
+  #arrange(): void {
+    this.#changed = false;
+    this.#asks.changed = false;
+    this.#served = [...this.#sessions.values()].filter(({ listener }) => listener.open);
+    this.#asked = this.#asks.all();
+    const listeners = this.#served.map(({ listener }) => listener.fd);
+    this.#table.set([this.#commands, ...listeners, ...this.#asked.map(({ pidfd }) => pidfd.fd)], POLLIN);
   }
 
   #patience(): number {

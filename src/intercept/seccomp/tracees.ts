@@ -7,58 +7,91 @@
  *        has not run an instruction, or, where the kernel refused the exec, on its way out. Compare, then let go or kill.
  *
  * Never waits: `step` takes what has happened so far. Seized threads die with the supervisor's thread (PTRACE_O_EXITKILL).
+ *
+ * One thread of a process at a time; the others are put aside. An exec holds its process's cred_guard_mutex while it waits for the other
+ * threads to be gone, a seized one to be reaped by its tracer; and to seize one takes the same mutex (kernel/ptrace.c, ptrace_attach):
+ * the supervisor would wait for itself.
  */
 import { SystemError } from "../../../ffi/errors.ts";
 import { kill } from "../../../ffi/process.ts";
 import { interrupt, letGo, makeExit, nextStop, type Stop, seize } from "../../../ffi/ptrace.ts";
+import type { Who } from "./place.ts";
 
 const SIGKILL = 9;
 
-type Fate =
+/** What is done about an exec that is let go on. */
+export interface Check {
+  /** Lets its call go on. @returns false where it no longer waits */
+  proceed(): boolean;
+  /** Why what runs in process `pid` is not what was judged; undefined where it is. */
+  differs(pid: number): string | undefined;
+  /** It was not, and has been killed. */
+  killed(why: string): void;
+  /** It may not be traced, and nothing was done. */
+  untraceable(): void;
+}
+
+type Fate = { readonly pid: number } & (
   | { readonly kind: "exit"; readonly status: number }
-  /** `differs`: why what runs in process `pid` is not what was judged. */
-  | { readonly kind: "check"; readonly differs: (pid: number) => string | undefined; readonly killed: (why: string) => void }
-  | { readonly kind: "leave" };
+  | { readonly kind: "check"; readonly check: Check }
+  | { readonly kind: "leave" }
+);
 
 export class Tracees {
+  /** By thread. */
   readonly #fates = new Map<number, Fate>();
+  #aside: { readonly pid: number; readonly go: () => void }[] = [];
 
   get waiting(): boolean {
     return this.#fates.size > 0;
   }
 
   /**
-   * Ends a waiting thread's process with a status.
-   * @param answer ends its call with an error
-   * @returns false where it may not be traced: it was answered all the same, so its exec failed
+   * Ends a waiting thread's process with a status, as soon as no other thread of it is seized. Where it may not be traced it is
+   * answered all the same, so that its exec fails.
+   * @param answer ends its call with an error. @returns false where it no longer waits
    */
-  exit(tid: number, status: number, answer: () => void): boolean {
-    const traced = this.#seize(tid, { kind: "exit", status });
-    if (traced) interrupt(tid);
-    answer();
-    return traced;
+  exit(who: Who, status: number, answer: () => boolean): void {
+    this.#alone(who.pid, () => {
+      const seized = this.#seize(who, { kind: "exit", status, pid: who.pid });
+      if (seized) interrupt(who.tid);
+      if (!answer() && seized) this.#leave(who);
+    });
   }
 
-  /**
-   * Lets a waiting thread's exec go on, checked.
-   * @param proceed lets its call go on
-   * @returns false where it may not be traced; then nothing was done
-   */
-  check(tid: number, proceed: () => boolean, differs: (pid: number) => string | undefined, killed: (why: string) => void): boolean {
-    if (!this.#seize(tid, { kind: "check", differs, killed })) return false;
-    if (!proceed()) this.#fates.set(tid, { kind: "leave" });
-    interrupt(tid);
-    return true;
-  }
-
-  #seize(tid: number, fate: Fate): boolean {
-    if (!this.#fates.has(tid)) {
-      try {
-        if (!seize(tid)) return false;
-      } catch (error) {
-        if (error instanceof SystemError) return false; // EPERM: another traces it, or it is not ours to trace
-        throw error;
+  /** Lets a waiting thread's exec go on, checked, as soon as no other thread of its process is seized. */
+  check(who: Who, check: Check): void {
+    this.#alone(who.pid, () => {
+      if (!this.#seize(who, { kind: "check", check, pid: who.pid })) {
+        check.untraceable();
+        return;
       }
+      if (!check.proceed()) this.#leave(who);
+      interrupt(who.tid);
+    });
+  }
+
+  #alone(pid: number, go: () => void): void {
+    if (this.#fates.size > 0 && this.#busy(pid)) this.#aside.push({ pid, go });
+    else go();
+  }
+
+  #busy(pid: number): boolean {
+    for (const fate of this.#fates.values()) if (fate.pid === pid) return true;
+    return false;
+  }
+
+  /** What waited no longer does: this may be another thread, which has its number by now. */
+  #leave({ tid, pid }: Who): void {
+    this.#fates.set(tid, { kind: "leave", pid });
+  }
+
+  #seize({ tid }: Who, fate: Fate): boolean {
+    try {
+      if (!seize(tid)) return false;
+    } catch (error) {
+      if (error instanceof SystemError) return false; // EPERM: another traces it, or it is not ours to trace
+      throw error;
     }
     this.#fates.set(tid, fate);
     return true;
@@ -67,11 +100,31 @@ export class Tracees {
   /** Deals with every stop so far. @returns whether there was any */
   step(): boolean {
     let any = false;
-    for (let stop = nextStop(); stop !== undefined; stop = nextStop()) {
+    while (this.waiting) {
+      const stop = nextStop();
+      if (stop === undefined) break;
       any = true;
-      this.#stopped(stop);
+      this.#deal(stop);
+      if (this.#aside.length > 0) this.#resume();
     }
     return any;
+  }
+
+  #resume(): void {
+    const waiting = this.#aside;
+    this.#aside = [];
+    for (const { pid, go } of waiting) this.#alone(pid, go);
+  }
+
+  /** A thread that cannot be dealt with is killed: it would go on unjudged. */
+  #deal(stop: Stop): void {
+    try {
+      this.#stopped(stop);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#fates.set(stop.tid, { kind: "leave", pid: stop.tid });
+      kill(stop.tid, SIGKILL);
+    }
   }
 
   #stopped(stop: Stop): void {
@@ -86,8 +139,8 @@ export class Tracees {
     }
     // On the way out of its call: the exec failed, or was answered with an error. man ptrace: a signal not passed on is lost.
     const fate = this.#fates.get(tid);
-    this.#fates.delete(tid);
     if (fate?.kind === "exit") makeExit(tid, fate.status);
+    this.#fates.delete(tid);
     letGo(tid, stop.kind === "signal" ? stop.signal : 0);
   }
 
@@ -97,13 +150,13 @@ export class Tracees {
     this.#fates.delete(former);
     this.#fates.delete(tid);
     // A thread that is to exit or be left alone cannot have executed anything: its call was answered with an error, or cut short.
-    const why = fate?.kind === "check" ? fate.differs(tid) : "an exec that was not let through";
+    const why = fate?.kind === "check" ? fate.check.differs(tid) : "an exec that was not let through";
     if (why === undefined) {
       letGo(tid, 0);
       return;
     }
-    this.#fates.set(tid, { kind: "leave" });
+    this.#fates.set(tid, { kind: "leave", pid: tid });
     kill(tid, SIGKILL);
-    if (fate?.kind === "check") fate.killed(why);
+    if (fate?.kind === "check") fate.check.killed(why);
   }
 }

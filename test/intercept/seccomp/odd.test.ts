@@ -13,7 +13,7 @@ let forbidden: string;
 beforeAll(async () => {
   plain = await Supervised.start();
   checked = await Supervised.start({ rules: [{ prefix: ["forbidden-program"], decision: "forbidden" }], observe: true });
-  odd = checked.compile("odd", source);
+  odd = checked.compile("odd", source, "-pthread");
   forbidden = checked.compile(
     "forbidden-program",
     '#include <stdio.h>\nint main(int n, char **v) { printf("RAN %d %s\\n", n, v[0] ? v[0] : "-"); return 0; }',
@@ -67,6 +67,24 @@ test("no argv at all", async () => {
   expect(await tries("no-argv", show)).toEqual(["1 []", "1 []"]);
   expect(await tries("empty-argv", show)).toEqual(["1 []", "1 []"]);
   expect((await tries("empty-argv", forbidden))[1]).toBe("1");
+});
+
+test("strings spread over a gigabyte do not make the server read all of it", async () => {
+  const before = process.memoryUsage.rss();
+  expect(await tries("spread")).toEqual(["end", "end"]);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(300_000_000);
+});
+
+test("a segment that ptrace may not set does not keep a refused program from being ended", async () => {
+  expect(await tries("segment", forbidden)).toEqual(["RAN 2 x", "1"]);
+  expect(await tries("segment", "/bin/echo")).toEqual(["y", "y"]);
+});
+
+test("threads of one process that all execute something do not bring the supervisor to a stand", async () => {
+  const far = join(checked.folder, "far");
+  for (let i = 0; i < 39; i++) symlinkSync(i === 38 ? "/bin/echo" : `${"./".repeat(900)}link${i + 1}`, join(checked.folder, `link${i}`));
+  writeFileSync(far, `#!${checked.folder}/link0\n`, { mode: 0o755 });
+  for (let round = 0; round < 30; round++) expect((await checked.run(odd, ["odd", "crowd", far])).out).not.toBe("");
 });
 
 test("execveat with AT_SYMLINK_NOFOLLOW, and with AT_EXECVE_CHECK", async () => {

@@ -1,0 +1,73 @@
+/**
+ * Which file it is: statx(2) on a descriptor or a path, over one block of memory. Linux.
+ *
+ * Numbers only: an inode's 64 bits in two halves, since this is asked about every exec and bigints are slow.
+ */
+import { ERRNO, SystemError } from "./errors.ts";
+import type { Fd } from "./fd.ts";
+import { errno, i64, libc } from "./libc.ts";
+import { piece } from "./memory.ts";
+import { pathArgument } from "./path-argument.ts";
+import { statx } from "./statx-layout.ts";
+
+const c = libc({ syscall: { args: [i64, i64, i64, i64, i64, i64], returns: i64 } });
+
+const SYS_statx = process.arch === "arm64" ? 291 : 332;
+const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE = 0x1;
+const STATX_MODE = 0x2;
+const STATX_CTIME = 0x80;
+const STATX_INO = 0x100;
+
+/** No other file on this machine has the same at the same time. */
+export interface FileId {
+  readonly device: number;
+  readonly inodeLow: number;
+  readonly inodeHigh: number;
+}
+
+export interface FileFacts extends FileId {
+  /** Its type and permissions: st_mode. */
+  readonly mode: number;
+  /** When it, or what is in it, last changed: seconds since 1970, and nanoseconds after that. */
+  readonly changedAt: number;
+  readonly changedAfter: number;
+}
+
+export const sameFile = (a: FileId, b: FileId): boolean =>
+  a.inodeLow === b.inodeLow && a.inodeHigh === b.inodeHigh && a.device === b.device;
+
+const S_IFMT = 0o170000;
+export const isRegular = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o100000;
+export const isSocket = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o140000;
+export const isLink = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o120000;
+
+const { view, address } = piece(statx.size);
+const BUFFER = Number(address);
+const NOTHING = piece(1);
+
+function ask(from: number, path: number, flags: number): FileFacts | number {
+  if (Number(c.syscall(SYS_statx, from, path, flags, STATX_TYPE | STATX_MODE | STATX_CTIME | STATX_INO, BUFFER)) === -1) return errno();
+  return {
+    device: view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true),
+    inodeLow: view.getUint32(statx.ino, true),
+    inodeHigh: view.getUint32(statx.ino + 4, true),
+    mode: view.getUint16(statx.mode, true),
+    changedAt: view.getUint32(statx.ctime_sec, true),
+    changedAfter: view.getUint32(statx.ctime_nsec, true),
+  };
+}
+
+/** Of a descriptor, which may be one that only names a place (O_PATH). @throws SystemError */
+export function identify(fd: Fd): FileFacts {
+  const facts = ask(fd, Number(NOTHING.address), AT_EMPTY_PATH);
+  if (typeof facts === "number") throw new SystemError("statx", facts, `look at descriptor ${fd}`);
+  return facts;
+}
+
+/** Of what a path leads to, links followed. @returns errno where it leads nowhere */
+export function identifyPath(path: string): FileFacts | number {
+  const argument = pathArgument(path);
+  return argument === undefined ? ERRNO.ENAMETOOLONG : ask(AT_FDCWD, argument, 0);
+}
