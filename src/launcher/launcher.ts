@@ -114,12 +114,13 @@ class Launcher {
   #configure(message: ConfigureMessage): void {
     try {
       restoreSignals();
-      restoreOpenFiles(BigInt(message.openFiles));
       adoptOrphans();
       restrict(message.plan);
       using supervised = message.filter === undefined ? undefined : filter(message.filter);
       if (supervised === undefined) this.#send({ type: "ready" });
       else this.#channel.send({ type: "ready", killable: supervised.killable } satisfies FromLauncher, supervised.fds);
+      // Last, since what runs inside other sandboxes could keep a lower limit from sending descriptors.
+      restoreOpenFiles(BigInt(message.openFiles), message.filter?.confine ?? false);
     } catch (error) {
       this.#send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
       this.#serving = false;
