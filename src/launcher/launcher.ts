@@ -82,7 +82,9 @@ class Launcher {
     const interests = [{ fd: this.#control, events: POLLIN }, ...children.map(({ pidfd }) => ({ fd: pidfd.fd, events: POLLIN }))];
     const [control = 0, ...ended] = poll(interests, this.#children.size > 0 ? REAP_EVERY_MS : -1);
     if (ended.some((events) => events !== 0) || control === 0) this.#reap();
-    if (control !== 0) this.#receive();
+    if (control === 0) return;
+    do this.#receive();
+    while (this.#serving && this.#channel.waiting); // several may have come at once, and nothing would tell of the others
   }
 
   #receive(): void {
