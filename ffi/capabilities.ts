@@ -23,7 +23,7 @@ const CAP_SETPCAP = 8;
 const DATA_SIZE = 24;
 
 /** Names and numbers from <linux/capability.h>, those that this program speaks of. */
-export const CAP = { chown: 0, dacOverride: 1, fowner: 3, fsetid: 4, sysAdmin: 21 } as const;
+export const CAP = { chown: 0, dacOverride: 1, fowner: 3, sysAdmin: 21 } as const;
 
 function header() {
   const made = piece(8);

@@ -60,6 +60,7 @@ export const ERRNO = {
   ENOBUFS: linux ? 105 : 55,
   ECONNRESET: linux ? 104 : 54,
   ENOTCONN: linux ? 107 : 57,
+  ETOOMANYREFS: linux ? 109 : 59,
   ETIMEDOUT: linux ? 110 : 60,
   ECONNREFUSED: linux ? 111 : 61,
   EALREADY: linux ? 114 : 37,
@@ -88,6 +89,7 @@ const meanings = (): Record<string, string> => ({
   ENOSYS: "this kernel has no such call",
   ELOOP: "too many links",
   ECONNRESET: "the other side has gone",
+  ETOOMANYREFS: "too many descriptors of this user are under way between processes",
 });
 
 export function errnoName(errno: number): string {

@@ -2,9 +2,13 @@
  * Awaiting descriptors on the event loop.
  *
  * Bun's own loop takes no foreign descriptors, so one worker thread blocks for all of them (ffi/watcher.ts). It starts with the first
- * wait. Guarantees: each wait ends by readiness, by its signal, or by `close`; a cancelled wait never reports.
+ * wait. Guarantees: each wait ends by readiness, by its signal, or by `close`; a cancelled wait never reports. The kernel limits how many
+ * descriptors a user has waited on (/proc/sys/fs/epoll/max_user_watches), and other programs of the user may use that up: then this
+ * process looks by itself, every few milliseconds.
  */
+import { ERRNO, SystemError } from "./errors.ts";
 import type { Fd } from "./fd.ts";
+import { poll } from "./poll.ts";
 import { makeWatcher, type Watcher } from "./watcher.ts";
 import { workerEntry } from "./worker-entry.ts";
 
@@ -14,11 +18,19 @@ interface Wait {
   readonly fail: (reason: unknown) => void;
 }
 
-class Poller {
+const LOOK_EVERY_MS = 10;
+
+/** Exported for its test. */
+export class Poller {
+  readonly #makeWatcher: () => Watcher;
   #worker: Worker | undefined;
   #watcher: Watcher | undefined;
   #waits = new Map<number, Wait>();
   #nextId = 1;
+
+  constructor(make = makeWatcher) {
+    this.#makeWatcher = make;
+  }
 
   /**
    * Waits until one of `events` (POLLIN, POLLOUT) or POLLHUP, POLLERR, POLLNVAL holds.
@@ -33,6 +45,7 @@ class Poller {
     try {
       if (!this.#start().add(id, fd, events)) return Promise.resolve(events);
     } catch (error) {
+      if (error instanceof SystemError && error.errno === ERRNO.ENOSPC) return look(fd, events, signal);
       return Promise.reject(error);
     }
     const abort = () => {
@@ -54,7 +67,7 @@ class Poller {
 
   #start(): Watcher {
     if (this.#watcher !== undefined) return this.#watcher;
-    const watcher = makeWatcher();
+    const watcher = this.#makeWatcher();
     const worker = new Worker(workerEntry("ffi/poller-worker"), { smol: true });
     worker.onmessage = ({ data }: MessageEvent<number[]>) => this.#report(data);
     worker.onerror = (event) => {
@@ -86,6 +99,15 @@ class Poller {
     if (!this.#waits.delete(id)) return;
     this.#watcher?.remove(id, fd);
     if (this.#waits.size === 0) this.#worker?.unref();
+  }
+}
+
+async function look(fd: Fd, events: number, signal: AbortSignal | undefined): Promise<number> {
+  for (;;) {
+    const [ready = 0] = poll([{ fd, events }], 0);
+    if (ready !== 0) return ready;
+    await new Promise((wake) => setTimeout(wake, LOOK_EVERY_MS));
+    signal?.throwIfAborted(); // before the descriptor is looked at again: it may be closed by now
   }
 }
 

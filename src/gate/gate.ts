@@ -13,6 +13,7 @@ import type { LauncherPool, Lease } from "../launcher/pool.ts";
 import { printable } from "../text/printable.ts";
 import { callerState, openCallerFolder } from "./caller.ts";
 import type { CallTerms, Decider, Decision } from "./decision.ts";
+import { Held } from "./held.ts";
 import { GateRecord } from "./record.ts";
 import type { ExecRequest } from "./request.ts";
 
@@ -33,6 +34,7 @@ export interface SettledExec extends Omit<SettledLine, "decision"> {
 }
 
 const REASON_LENGTH = 500;
+const TOO_MUCH = "the programs of this call that wait for an answer or run outside have too many arguments together";
 const SIGKILL = 9;
 
 /** An escalation that could not be begun: a denial. Its message is the reason, fit to be shown. */
@@ -46,6 +48,7 @@ export class Gate {
   readonly #outside: LauncherPool;
   readonly #terms: CallTerms;
   readonly #audit: CallAudit | undefined;
+  readonly #held = new Held();
   #lease: Promise<Lease> | undefined;
 
   /**
@@ -90,6 +93,8 @@ export class Gate {
   }
 
   async #judge(request: ExecRequest, signal: AbortSignal): Promise<Decision> {
+    using held = this.#held.take(request);
+    if (held === undefined) return { kind: "deny", reason: TOO_MUCH };
     try {
       const decision = await this.#decider.decide(request, { ...this.#terms, signal });
       return decision.kind === "deny" ? { ...decision, reason: printable(decision.reason, REASON_LENGTH) } : decision;
@@ -105,9 +110,12 @@ export class Gate {
    *   what it claims
    */
   async escalate(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<EscalatedChild> {
+    const held = this.#held.take(request);
     try {
-      return this.#child(request, decision, await this.#start(request, decision, fds));
+      if (held === undefined) throw new Error(TOO_MUCH);
+      return this.#child(request, decision, await this.#start(request, decision, fds), held);
     } catch (error) {
+      held?.[Symbol.dispose]();
       const reason = printable(error instanceof Error ? error.message : String(error), REASON_LENGTH);
       this.#audit?.ended(request, { error: reason });
       if (error instanceof SpawnRefused) throw error;
@@ -145,8 +153,9 @@ export class Gate {
     }
   }
 
-  #child(request: ExecRequest, decision: Escalation, running: Running): EscalatedChild {
-    const status = running.exited.then((exit) => {
+  #child(request: ExecRequest, decision: Escalation, running: Running, held: Disposable): EscalatedChild {
+    const ended = running.exited.finally(() => held[Symbol.dispose]());
+    const status = ended.then((exit) => {
       const code = exitStatus(exit);
       this.record.noteEscalated(request, decision, code);
       this.#audit?.ended(request, { exit_code: code });

@@ -64,6 +64,8 @@ type Supervise = (listener: OwnedFd, killable: boolean, connects?: { diagnosis: 
 
 /** What supervises the execs of one launcher, whichever call it serves. */
 export interface Supervision extends Disposable {
+  /** Whether it has ended: nothing on the launcher can execute anything any more. */
+  readonly over: boolean;
   /** The next exec of exactly this is the server's own and runs without being judged. */
   admit(file: string, argv: readonly string[]): void;
 }
@@ -122,6 +124,11 @@ export class LauncherProcess implements Disposable {
   /** False once it has died or was closed. */
   get alive(): boolean {
     return this.#dead === undefined;
+  }
+
+  /** Whether a call can run on it: it lives, and so does what supervises it. */
+  get fit(): boolean {
+    return this.alive && this.#supervision?.over !== true;
   }
 
   /** Resolves once it and all that it started have ended. */
@@ -247,10 +254,10 @@ export class LauncherProcess implements Disposable {
     this.#swept?.promise.catch(() => {});
     this.#swept?.reject(reason);
     this.#channel[Symbol.dispose]();
-    this.#supervision?.[Symbol.dispose]();
     this.#bury()
       .catch((error) => log.warn(`a launcher may not have ended: ${String(error)}`))
       .finally(() => this.#buried.resolve());
+    this.#supervision?.[Symbol.dispose]();
   }
 
   /**

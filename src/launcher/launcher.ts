@@ -82,7 +82,9 @@ class Launcher {
     const interests = [{ fd: this.#control, events: POLLIN }, ...children.map(({ pidfd }) => ({ fd: pidfd.fd, events: POLLIN }))];
     const [control = 0, ...ended] = poll(interests, this.#children.size > 0 ? REAP_EVERY_MS : -1);
     if (ended.some((events) => events !== 0) || control === 0) this.#reap();
-    if (control !== 0) this.#receive();
+    if (control === 0) return;
+    do this.#receive();
+    while (this.#serving && this.#channel.waiting); // several may have come at once, and nothing would tell of the others
   }
 
   #receive(): void {
@@ -114,12 +116,13 @@ class Launcher {
   #configure(message: ConfigureMessage): void {
     try {
       restoreSignals();
-      restoreOpenFiles(BigInt(message.openFiles));
       adoptOrphans();
       restrict(message.plan);
       using supervised = message.filter === undefined ? undefined : filter(message.filter);
       if (supervised === undefined) this.#send({ type: "ready" });
       else this.#channel.send({ type: "ready", killable: supervised.killable } satisfies FromLauncher, supervised.fds);
+      // Last, since what runs inside other sandboxes could keep a lower limit from sending descriptors.
+      restoreOpenFiles(BigInt(message.openFiles), message.filter?.confine ?? false);
     } catch (error) {
       this.#send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
       this.#serving = false;

@@ -2,8 +2,8 @@
  * Launchers, kept warm: starting one takes some 25 ms, asking a waiting one to start Bash well under one.
  *
  * A lease is one call's sole use of a launcher. It ends with a sweep, so the next lease finds it empty; a launcher that cannot be swept
- * is closed instead. Idle ones beyond the first go after a while, those beyond a number at once. Changing the sandbox closes what is
- * idle, and what is in use when its call ends: none runs a stale policy.
+ * is closed instead, as is one whose supervision has ended. Idle ones beyond the first go after a while, those beyond a number at once.
+ * Changing the sandbox closes what is idle, and what is in use when its call ends: none runs a stale policy.
  */
 import { LauncherError, type LauncherOptions, LauncherProcess } from "./launcher-process.ts";
 
@@ -14,6 +14,11 @@ export interface Lease {
   release(): Promise<number>;
 }
 
+interface Idle {
+  readonly launcher: LauncherProcess;
+  timer: Timer | undefined;
+}
+
 /** How long launchers beyond the first wait for work. */
 const IDLE_MS = 60_000;
 /** How many wait at most; each has some 9 MB of its own. */
@@ -21,7 +26,7 @@ const MOST_IDLE = 16;
 
 export class LauncherPool implements Disposable {
   #options: LauncherOptions;
-  #idle: { launcher: LauncherProcess; timer: Timer | undefined }[] = [];
+  #idle: Idle[] = [];
   #starting: Promise<LauncherProcess> | undefined;
   #generation = 0;
   #closed = false;
@@ -47,19 +52,29 @@ export class LauncherPool implements Disposable {
   }
 
   async #take(): Promise<LauncherProcess> {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      clearTimeout(idle.timer);
-      if (idle.launcher.alive) return idle.launcher;
-    }
+    this.#dropUnfit();
+    const idle = this.#idle.pop();
+    clearTimeout(idle?.timer);
+    if (idle !== undefined) return idle.launcher;
     const starting = this.#starting;
     this.#starting = undefined;
-    return starting ?? LauncherProcess.start(this.#options);
+    const started = await starting;
+    if (started?.fit) return started;
+    started?.[Symbol.dispose]();
+    return LauncherProcess.start(this.#options);
+  }
+
+  #dropUnfit(): void {
+    const unfit = this.#idle.filter(({ launcher }) => !launcher.fit);
+    if (unfit.length === 0) return;
+    this.#idle = this.#idle.filter(({ launcher }) => launcher.fit);
+    this.#close(unfit);
   }
 
   async #release(launcher: LauncherProcess, generation: number): Promise<number> {
     try {
       const killed = await launcher.sweep();
-      if (generation === this.#generation && !this.#closed) this.#keep(launcher);
+      if (generation === this.#generation && !this.#closed && launcher.fit) this.#keep(launcher);
       else launcher[Symbol.dispose]();
       return killed;
     } catch (error) {
@@ -74,7 +89,7 @@ export class LauncherPool implements Disposable {
       launcher[Symbol.dispose]();
       return;
     }
-    const entry: { launcher: LauncherProcess; timer: Timer | undefined } = { launcher, timer: undefined };
+    const entry: Idle = { launcher, timer: undefined };
     if (this.#idle.length > 0) {
       entry.timer = setTimeout(() => {
         this.#idle = this.#idle.filter((other) => other !== entry);
@@ -99,7 +114,11 @@ export class LauncherPool implements Disposable {
       (launcher) => launcher[Symbol.dispose](),
       () => {},
     );
-    for (const { launcher, timer } of this.#idle.splice(0)) {
+    this.#close(this.#idle.splice(0));
+  }
+
+  #close(idle: readonly Idle[]): void {
+    for (const { launcher, timer } of idle) {
       clearTimeout(timer);
       launcher[Symbol.dispose]();
     }

@@ -19,17 +19,28 @@ export function inheritedIgnoredSignals(): ReadonlySet<number> {
   return ignored;
 }
 
-/** The soft limit on open files that this process was started with: its parent's, where that can be told and is lower. */
+/**
+ * The soft limit on open files that this process was started with: its parent's, where that can be told and is lower. This process's own
+ * is the hard one from now on, which is more than whatever is confined may have: see {@link restoreOpenFiles}.
+ */
 export function inheritedOpenFiles(): bigint {
-  const now = openFileLimit().soft;
+  const { soft, hard } = openFileLimit();
+  if (LINUX && soft < hard) setOpenFileLimit(hard, hard); // Bun stops below it with some C libraries
   const parents = LINUX ? softLimitOf(parentPid()) : undefined;
-  return parents !== undefined && parents < now ? parents : now;
+  return parents !== undefined && parents < soft ? parents : soft;
 }
 
-/** Lowers the soft limit on open files to what it was. */
-export function restoreOpenFiles(soft: bigint): void {
+/**
+ * Lowers the soft limit on open files to what it was, and where programs are confined the hard one to half of the server's.
+ *
+ * Descriptors under way between processes (SCM_RIGHTS) are counted per user, and who sends some is refused with ETOOMANYREFS as soon as
+ * all of the user's are more than its own soft limit (too_many_unix_fds, net/unix). A command could queue as many as its hard limit, and a
+ * server with the same limit could start nothing any more, for any call. However many processes queue, none goes past its own limit.
+ */
+export function restoreOpenFiles(soft: bigint, confined: boolean): void {
   const { hard } = openFileLimit();
-  setOpenFileLimit(soft < hard ? soft : hard, hard);
+  const most = confined && LINUX ? hard / 2n : hard;
+  setOpenFileLimit(soft < most ? soft : most, most);
 }
 
 function softLimitOf(pid: number): bigint | undefined {

@@ -95,6 +95,12 @@ const CLONE_NEWUSER = 0x10000000;
 const CLONE_NEWNS = 0x20000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+/** <linux/userfaultfd.h>: asks /dev/userfaultfd for what the refused call gives. */
+const USERFAULTFD_IOC_NEW = 0xaa00;
+/** <linux/fcntl.h>; a delegation (Linux 6.19) is a lease that a folder can have, too. */
+const F_SETLEASE = 1024;
+const F_SETDELEG = 1040;
+const S_ISUID = 0o4000;
 const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -117,16 +123,25 @@ const NO_OTHER_LISTENER: Check = {
   ],
 };
 
+/** Refuses if what was loaded is one of these. */
+const anyOf = (values: readonly number[]): Step[] => [...values.map((value) => jump("==", value, { yes: "refuse" })), ret(ALLOW)];
+
 const CONFINING: readonly Check[] = [
   // In a user namespace of its own a process has every capability over it; in a mount namespace of its own, paths mean other files
   // than the supervisor finds (a privileged process could make one).
   { name: "unshare", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
   { name: "clone", steps: [load(low(0)), jump("bits", CLONE_NEWUSER | CLONE_NEWNS, { yes: "refuse", no: "allow" })] },
-  // Input typed into, or selected on, the user's terminal. The kernel looks at 32 bits of the request.
-  {
-    name: "ioctl",
-    steps: [load(low(1)), jump("==", TIOCSTI, { yes: "refuse" }), jump("==", TIOCLINUX, { yes: "refuse", no: "allow" })],
-  },
+  // Input typed into, or selected on, the user's terminal; and userfaultfd. The kernel looks at 32 bits of the request.
+  { name: "ioctl", steps: [load(low(1)), ...anyOf([TIOCSTI, TIOCLINUX, USERFAULTFD_IOC_NEW])] },
+  // Whoever opens a leased file waits for its holder, up to 45 seconds: the server, a launcher in its exec, other programs of the user.
+  { name: "fcntl", steps: [load(low(1)), ...anyOf([F_SETLEASE, F_SETDELEG])] },
+  // A set-user-ID program left behind would be the user for everyone who can run it. Such a mode in open, openat2 or mknod makes an empty
+  // file, which loses it with its first byte: the kernel takes it away at each change by a process without CAP_FSETID, which none here
+  // has (restrict.ts). Set-group-ID passes: folders have it legitimately, and a filter cannot tell what a mode is for.
+  ...(["chmod", "fchmod", "fchmodat", "fchmodat2"] as const).map((name) => ({
+    name,
+    steps: [load(low(name.startsWith("fchmodat") ? 2 : 1)), jump("bits", S_ISUID, { yes: "refuse", no: "allow" })],
+  })),
   // Setting the limits of another process: the server runs as the same user. Own limits (pid 0), and reading, are fine.
   {
     name: "prlimit64",

@@ -40,7 +40,7 @@ export function restrict(plan: SandboxPlan): void {
 const KEPT = {
   none: [],
   access: [CAP.dacOverride],
-  files: [CAP.dacOverride, CAP.chown, CAP.fowner, CAP.fsetid],
+  files: [CAP.dacOverride, CAP.chown, CAP.fowner],
 } as const;
 
 function step(name: string, apply: () => void): void {

@@ -15,6 +15,8 @@ export class OutputReader implements AsyncDisposable {
   readonly #pipe: OwnedFd;
   readonly #window: OutputWindow;
   readonly #stopping = new AbortController();
+  readonly #failed = Promise.withResolvers<Error>();
+  #failure: Error | undefined;
   #reading: Promise<void> = Promise.resolve();
 
   /** Takes over the read end of a pipe; its open file is ours alone, so it may be made non-blocking. */
@@ -24,9 +26,17 @@ export class OutputReader implements AsyncDisposable {
     setNonBlocking(pipe.fd, true);
   }
 
+  /** Resolves with the reason if what is written can no longer be read: whoever writes would wait for ever. */
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
+  }
+
   /** Begins to read. */
   start(): void {
-    this.#reading = this.#read();
+    this.#reading = this.#read().catch((error: unknown) => {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#failed.resolve(this.#failure);
+    });
   }
 
   async #read(): Promise<void> {
@@ -39,12 +49,15 @@ export class OutputReader implements AsyncDisposable {
     }
   }
 
-  /** @returns false where reading is to stop, or cannot be waited for: what comes is then read at the end */
-  #readable(signal: AbortSignal): Promise<boolean> {
-    return poller.wait(this.#pipe.fd, POLLIN, signal).then(
-      () => true,
-      () => false,
-    );
+  /** @returns false where reading is to stop */
+  async #readable(signal: AbortSignal): Promise<boolean> {
+    try {
+      await poller.wait(this.#pipe.fd, POLLIN, signal);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      throw error;
+    }
   }
 
   #drain(reads: number): "end" | "empty" | "more" {
@@ -64,7 +77,7 @@ export class OutputReader implements AsyncDisposable {
   async finish(): Promise<void> {
     this.#stopping.abort();
     await this.#reading;
-    this.#drain(LAST_READS);
+    if (this.#failure === undefined) this.#drain(LAST_READS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -60,6 +60,11 @@ export class InterceptionError extends Error {
   override readonly name = "InterceptionError";
 }
 
+/** What a call writes could not be read any more; it was ended. */
+export class OutputError extends Error {
+  override readonly name = "OutputError";
+}
+
 export class Shell {
   readonly #options: ShellOptions;
   /** Bash finds ignored what this process was started with ignored, as under nohup. */
@@ -73,7 +78,7 @@ export class Shell {
    * Runs one call to its end.
    * @param signal ends the call as its time limit would
    * @param watch is given a view of the output while the call runs
-   * @throws LauncherError, SpawnRefused where Bash could not be started; InterceptionError
+   * @throws LauncherError, SpawnRefused where Bash could not be started; InterceptionError, OutputError
    */
   async run(call: ShellCall, enclosure: Enclosure, signal?: AbortSignal, watch?: (progress: ShellProgress) => void): Promise<ShellResult> {
     signal?.throwIfAborted();
@@ -152,10 +157,14 @@ export class Shell {
       ending.addEventListener("abort", release, { once: true });
       if (ending.aborted) release();
       let failure: Error | undefined;
-      void interception.failed?.then((error) => {
-        failure = error;
+      const fail = (error: Error) => {
+        failure ??= error;
         release();
-      });
+      };
+      void interception.failed?.then(({ message }) =>
+        fail(new InterceptionError(`execs could no longer be checked, so none was let through: ${message}`)),
+      );
+      void reader?.failed.then((cause) => fail(new OutputError(`the output could no longer be read: ${cause.message}`, { cause })));
       const exit = await bash.exited;
       ending.removeEventListener("abort", release);
       release();
@@ -163,8 +172,7 @@ export class Shell {
       await interception[Symbol.asyncDispose]();
       const outside = await gate.close();
       await reader?.finish();
-      if (failure !== undefined)
-        throw new InterceptionError(`execs could no longer be checked, so none was let through: ${failure.message}`);
+      if (failure !== undefined) throw failure;
       return { exit, killed: inside + outside };
     } finally {
       release();

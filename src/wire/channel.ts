@@ -4,12 +4,12 @@
  * Guarantees: sends keep their order and never block the thread; a receive ends by a message, the end, an error or its signal;
  * `dispose` closes the socket and every descriptor that nobody took.
  */
-import { closeAll, type Fd, type OwnedFd } from "../../ffi/fd.ts";
+import type { Fd, OwnedFd } from "../../ffi/fd.ts";
 import { POLLIN, POLLOUT } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { receiveMessage, sendMessage } from "../../ffi/socket.ts";
-import type { Message } from "./blocking-channel.ts";
-import { encodeFrame, FrameDecoder, WireError } from "./codec.ts";
+import { encodeFrame, WireError } from "./codec.ts";
+import { Inbox, type Message } from "./inbox.ts";
 
 /** For every channel, since what arrives is copied out at once. */
 const arrived = new Uint8Array(64 * 1024);
@@ -21,15 +21,13 @@ export interface ChannelOptions {
 
 export class Channel implements Disposable {
   readonly #socket: OwnedFd;
-  readonly #maxFds: number;
-  readonly #decoder = new FrameDecoder();
+  readonly #inbox: Inbox;
   readonly #closing = new AbortController();
-  #fds: OwnedFd[] = [];
   #sending: Promise<void> = Promise.resolve();
 
   constructor(socket: OwnedFd, options: ChannelOptions) {
     this.#socket = socket;
-    this.#maxFds = options.maxFds;
+    this.#inbox = new Inbox(options.maxFds);
   }
 
   /**
@@ -54,24 +52,15 @@ export class Channel implements Disposable {
   /** @returns undefined at the end of the stream. @throws WireError, SystemError, or the signal's reason. */
   async receive(signal?: AbortSignal): Promise<Message | undefined> {
     for (;;) {
-      const frame = this.#decoder.next();
-      if (frame !== undefined) {
-        const message = { value: frame.value, fds: this.#fds };
-        this.#fds = [];
-        return message;
-      }
+      const message = this.#inbox.take();
+      if (message !== undefined) return message;
       const received = receiveMessage(this.#socket.fd, arrived, { nonBlocking: true });
       if (received === "again") {
         await poller.wait(this.#socket.fd, POLLIN, this.#ending(signal));
         continue;
       }
-      this.#fds.push(...received.fds);
-      if (this.#fds.length > this.#maxFds) throw new WireError(`a message carries more than ${this.#maxFds} descriptors`);
-      if (received.count === 0) {
-        if (this.#decoder.partial) throw new WireError("the peer left in the middle of a message");
-        return undefined;
-      }
-      this.#decoder.push(arrived.slice(0, received.count));
+      this.#inbox.push(arrived.subarray(0, received.count), received.fds);
+      if (received.count === 0) return undefined;
     }
   }
 
@@ -81,8 +70,7 @@ export class Channel implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closing.abort(new WireError("the channel was closed"));
-    closeAll(this.#fds);
-    this.#fds = [];
+    this.#inbox[Symbol.dispose]();
     this.#socket.close();
   }
 }

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
+import { ERRNO, SystemError } from "../../ffi/errors.ts";
 import { asFd, writeSome } from "../../ffi/fd.ts";
 import { pipe } from "../../ffi/pipe.ts";
 import { POLLHUP, POLLIN } from "../../ffi/poll-layout.ts";
-import { poller } from "../../ffi/poller.ts";
+import { Poller, poller } from "../../ffi/poller.ts";
 import { openFile } from "../../ffi/small-files.ts";
 import { ROOT } from "../support/binary.ts";
 
@@ -46,7 +47,7 @@ test("a wait that could not begin for want of descriptors fails, and the next on
   const script = `
     import { pipe } from "./ffi/pipe.ts";
     import { openFileLimit, setOpenFileLimit } from "./ffi/process.ts";
-    import { poller } from "./ffi/poller.ts";
+    import { Poller, poller } from "./ffi/poller.ts";
     const { read, write } = pipe();
     const { hard } = openFileLimit();
     setOpenFileLimit(3n, hard);
@@ -58,6 +59,23 @@ test("a wait that could not begin for want of descriptors fails, and the next on
   const { stdout, stderr } = spawnSync(process.execPath, ["--eval", script], { cwd: ROOT, encoding: "utf8", timeout: 20_000 });
   expect(`${stdout}${stderr}`).toBe("EMFILE 16\n");
 }, 30_000);
+
+test("where the kernel lets this user wait on no further descriptor, waits end all the same", async () => {
+  const add = () => {
+    throw new SystemError("epoll_ctl", ERRNO.ENOSPC, "wait on a descriptor");
+  };
+  const start = { kind: "pipe", fd: pipe().read.take() } as const;
+  const starved = new Poller(() => ({ start, add, remove: () => {}, [Symbol.dispose]: () => {} }));
+  const { read, write } = pipe();
+  const cancel = new AbortController();
+  const [ready, cancelled] = [starved.wait(read.fd, POLLIN), starved.wait(read.fd, POLLIN, cancel.signal)];
+  cancel.abort(new Error("enough"));
+  expect(await cancelled.catch((error: Error) => error.message)).toBe("enough");
+  writeSome(write.fd, Uint8Array.of(1), "write");
+  expect(await ready).toBe(POLLIN);
+  read.close();
+  write.close();
+});
 
 test("one descriptor may be waited on twice at once, and each wait ends by itself", async () => {
   const { read, write } = pipe();

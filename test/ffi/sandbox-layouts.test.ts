@@ -70,7 +70,6 @@ const EXPECTED: Record<string, number> = {
   CAP_CHOWN: CAP.chown,
   CAP_DAC_OVERRIDE: CAP.dacOverride,
   CAP_FOWNER: CAP.fowner,
-  CAP_FSETID: CAP.fsetid,
   CAP_SYS_ADMIN: CAP.sysAdmin,
   "sizeof(struct ifreq)": 40,
   "offsetof(struct ifreq, ifr_flags)": 16,

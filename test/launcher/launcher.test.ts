@@ -54,6 +54,17 @@ test("a sweep ends what tried to get away, and a fork storm", async () => {
   expect(await launcher.sweep()).toBeGreaterThanOrEqual(2);
 });
 
+test("requests that arrive together are all seen to", async () => {
+  using launcher = await LauncherProcess.start(LAUNCHER);
+  for (let i = 0; i < 20; i++) {
+    const running = await Promise.all([1, 2, 3].map(() => launcher.spawn(bash("exec sleep 60"))));
+    for (const { signal } of running) signal(9, { group: true });
+    const more = launcher.spawn(bash("exit 4")); // its descriptors come with the end of what was sent before
+    expect(await Promise.all(running.map(({ exited }) => exited))).toEqual([{ signal: 9 }, { signal: 9 }, { signal: 9 }]);
+    expect(await (await more).exited).toEqual({ code: 4 });
+  }
+});
+
 test("a launcher that dies, or never was one, fails what waits for it", async () => {
   expect((await rejection(LauncherProcess.start({ ...LAUNCHER, command: ["/bin/false"] }))).message).toContain("the launcher");
   expect((await rejection(LauncherProcess.start({ ...LAUNCHER, command: ["/nowhere"] }))).message).toContain("ENOENT");

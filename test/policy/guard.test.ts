@@ -42,6 +42,26 @@ describe("never escalate what the sandbox can write", () => {
     expect(decide(ALLOW, join(work, "true"), "none").kind).toBe("escalate");
   });
 
+  test.skipIf(process.platform !== "linux")("a program that cannot be read without waiting for a lease's holder runs inside", async () => {
+    const [outside, work] = [temporaryFolder(), temporaryFolder()];
+    const program = join(outside, "true");
+    cpSync(TRUE, program);
+    const hold = `import fcntl, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+program = open(sys.argv[1])
+fcntl.fcntl(program, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("held", flush=True)
+sys.stdin.read()`;
+    const holder = Bun.spawn(["python3", "-c", hold, program], { stdin: "pipe", stdout: "pipe" });
+    const held = await holder.stdout.getReader().read();
+    expect(Buffer.from(held.value ?? []).toString()).toStartWith("held");
+    const verdict = decide(ALLOW, program, [work]);
+    expect(verdict.kind === "run" && verdict.downgrade?.reason).toContain("cannot be looked at");
+    await holder.stdin.end();
+    await holder.exited;
+    expect(decide(ALLOW, program, [work]).kind).toBe("escalate");
+  });
+
   test("a link in a writable root, to a good program or to another, runs inside", () => {
     const work = temporaryFolder();
     symlinkSync(TRUE, join(work, "any-name"));

@@ -118,7 +118,7 @@ describe("for every number and argument", () => {
   });
 });
 
-test("listeners, user namespaces, terminal injection and other processes' limits are refused; their harmless forms are not", () => {
+test("listeners, user namespaces, terminal injection, other processes' limits, userfaultfd, leases and set-user-ID are refused; their harmless forms are not", () => {
   const cases: [Call, number][] = [
     [call("seccomp", 1, 8, 0), EPERM],
     [call("seccomp", 1n | (5n << 32n), 8n | 1n, 0), EPERM], // the kernel looks at 32 bits
@@ -136,6 +136,16 @@ test("listeners, user namespaces, terminal injection and other processes' limits
     [call("ioctl", 0, 0x5412n | (1n << 32n)), EPERM],
     [call("ioctl", 0, 0x541c), EPERM],
     [call("ioctl", 0, 0x5413), ALLOW],
+    [call("ioctl", 0, 0xaa00), EPERM],
+    [call("fcntl", 0, 1024, 1), EPERM],
+    [call("fcntl", 0, 1040, 0), EPERM],
+    [call("fcntl", 0, 1025), ALLOW],
+    [call("chmod", 0, 0o4755), EPERM],
+    [call("fchmod", 0, 0o6755), EPERM],
+    [call("fchmodat", -100, 0, 0o4000), EPERM],
+    [call("fchmodat2", -100, 0, 0o4755, 0), EPERM],
+    [call("chmod", 0, 0o3777), ALLOW],
+    [call("fchmodat", -100, 0o4000, 0o2755), ALLOW],
     [call("prlimit64", 0, 7, 0x7fff00001000n), ALLOW],
     [call("prlimit64", 1234, 7, 0), ALLOW],
     [call("prlimit64", 1234, 7, 1), EPERM],
@@ -171,6 +181,9 @@ test.skipIf(process.platform !== "linux" || process.arch !== "x64")("the numbers
     "clone",
     "clone3",
     "ioctl",
+    "fcntl",
+    "fchmod",
+    "fchmodat",
     "socket",
     "prlimit64",
     "unshare",

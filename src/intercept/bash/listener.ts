@@ -19,9 +19,10 @@ import type { ExecRequest } from "../../gate/request.ts";
 import { SpawnRefused } from "../../launcher/launcher-process.ts";
 import { log } from "../../log.ts";
 import { absolutePath } from "../../policy/paths.ts";
-import type { Message } from "../../wire/blocking-channel.ts";
+
 import { Channel } from "../../wire/channel.ts";
 import { WireError } from "../../wire/codec.ts";
+import type { Message } from "../../wire/inbox.ts";
 import { complain } from "../complain.ts";
 import { type Answer, type EscalateRequest, encodeAnswer, encodeResult, MAX_FDS, parseFds, parseRequest, parseSignal } from "./protocol.ts";
 

@@ -22,6 +22,7 @@ export class SeccompInterceptor implements Interceptor, Disposable {
   readonly #config: () => SessionConfig;
   readonly #attached = new Set<LauncherSupervision>();
   #supervisor: Supervisor | undefined;
+  #closed = false;
 
   /**
    * @param bash path of any Bash
@@ -39,7 +40,8 @@ export class SeccompInterceptor implements Interceptor, Disposable {
 
   /** Supervises what a launcher's listener is notified of from now on. */
   supervise(listener: OwnedFd, killable: boolean, connects?: Connects): Supervision {
-    this.#supervisor ??= new Supervisor();
+    if (this.#closed) throw new Error("the server is closing");
+    if (this.#supervisor === undefined || this.#supervisor.lost) this.#supervisor = new Supervisor(); // only calls that ran then have failed
     const supervision = new LauncherSupervision(() => this.#attached.delete(supervision));
     supervision.attach(this.#supervisor, listener, killable, this.#config(), connects);
     this.#attached.add(supervision);
@@ -59,6 +61,7 @@ export class SeccompInterceptor implements Interceptor, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#supervisor?.[Symbol.dispose]();
   }
 }
@@ -85,6 +88,10 @@ class LauncherSupervision implements Supervision {
       onOver: (error) => this.#fail(new Error(error ?? "the supervised launcher has ended")),
     };
     this.#attachment = supervisor.attach(listener, killable, config, hooks, connects);
+  }
+
+  get over(): boolean {
+    return this.#over !== undefined;
   }
 
   admit(file: string, argv: readonly string[]): void {

@@ -55,8 +55,6 @@ export interface Connects {
 }
 
 interface Attached {
-  /** Descriptors that the thread closes. */
-  readonly given: readonly number[];
   readonly hooks: SessionHooks;
   readonly asks: Set<number>;
   /** Who waits for the thread's "flushed", in order. */
@@ -69,8 +67,10 @@ export class Supervisor implements Disposable {
   readonly #sessions = new Map<number, Attached>();
   readonly #asks = new Map<number, AbortController>();
   #nextSession = 1;
-  /** The thread has begun, and closes what it was given itself. */
+  /** The thread has begun, and closes what it is given itself. */
   #begun = false;
+  /** What it was given before that, and does not close if it never begins. */
+  readonly #untaken: number[] = [];
   #lost: string | undefined;
 
   constructor() {
@@ -79,9 +79,17 @@ export class Supervisor implements Disposable {
     this.#worker = new Worker(workerEntry("src/intercept/seccomp/supervisor-worker"), { smol: true });
     this.#worker.onmessage = ({ data }: MessageEvent<Report>) => this.#take(data);
     this.#worker.onerror = (event) => this.#lose(event.message);
-    this.#worker.addEventListener("close", () => this.#lose("its thread has ended"));
+    this.#worker.addEventListener("close", () => {
+      this.#lose("its thread has ended");
+      for (const fd of this.#untaken.splice(0)) closeFd(asFd(fd));
+    });
     this.#worker.postMessage(theirs.take());
     this.#worker.unref();
+  }
+
+  /** Whether it can serve no session any more. */
+  get lost(): boolean {
+    return this.#lost !== undefined;
   }
 
   /**
@@ -92,17 +100,18 @@ export class Supervisor implements Disposable {
   attach(listener: OwnedFd, killable: boolean, config: SessionConfig, hooks: SessionHooks, connects?: Connects): Attachment {
     using owned = listener.move();
     using diagnosis = connects?.diagnosis.move();
-    if (this.#lost !== undefined) throw new Error(`no exec can be supervised: ${this.#lost}`);
     const session = this.#nextSession++;
-    const given = [owned.fd, ...(diagnosis === undefined ? [] : [diagnosis.fd])];
-    this.#sessions.set(session, { given, hooks, asks: new Set(), flushing: [] });
+    const supervised = connects && diagnosis && { diagnosis: diagnosis.fd, tracked: connects.tracked };
+    if (!this.#send({ type: "attach", session, listener: owned.fd, killable, connects: supervised, config }))
+      throw new Error(`no exec can be supervised: ${this.#lost}`);
+    const given = [owned.take(), ...(diagnosis === undefined ? [] : [diagnosis.take()])];
+    if (!this.#begun) this.#untaken.push(...given);
+    this.#sessions.set(session, { hooks, asks: new Set(), flushing: [] });
     this.#worker.ref();
-    const supervised = connects && diagnosis && { diagnosis: diagnosis.take(), tracked: connects.tracked };
-    this.#send({ type: "attach", session, listener: owned.take(), killable, connects: supervised, config });
-    const detach = () => this.#send({ type: "detach", session });
+    const detach = () => void this.#send({ type: "detach", session });
     return {
-      configure: (changed) => this.#send({ type: "configure", session, config: changed }),
-      admit: (file, argv) => this.#send({ type: "admit", session, file, argv }),
+      configure: (changed) => void this.#send({ type: "configure", session, config: changed }),
+      admit: (file, argv) => void this.#send({ type: "admit", session, file, argv }),
       flush: () => this.#flush(session),
       detach,
       [Symbol.dispose]: detach,
@@ -118,13 +127,22 @@ export class Supervisor implements Disposable {
     return promise;
   }
 
-  #send(command: Command): void {
-    if (this.#lost === undefined) sendAll(this.#commands.fd, encodeFrame(command));
+  /** @returns false where the thread has ended, of which this may be the first to know */
+  #send(command: Command): boolean {
+    if (this.#lost !== undefined) return false;
+    try {
+      sendAll(this.#commands.fd, encodeFrame(command));
+      return true;
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+      return false;
+    }
   }
 
   #take(report: Report): void {
     if (report.type === "begun") {
       this.#begun = true;
+      this.#untaken.length = 0;
       return;
     }
     if (report.type === "failed") {
@@ -159,12 +177,7 @@ export class Supervisor implements Disposable {
       this.#asks.delete(report.ask);
       session.asks.delete(report.ask);
     }
-    if (controller.signal.aborted) return;
-    try {
-      this.#send({ type: "outcome", ask: report.ask, outcome });
-    } catch (error) {
-      this.#lose(error instanceof Error ? error.message : String(error)); // the thread has just ended
-    }
+    if (!controller.signal.aborted) this.#send({ type: "outcome", ask: report.ask, outcome });
   }
 
   #over(number: number, error: string | undefined): void {
@@ -177,15 +190,12 @@ export class Supervisor implements Disposable {
     session.hooks.onOver?.(error);
   }
 
-  /** No session can be served any more. A thread that never began has not closed what was meant for it. */
+  /** No session can be served any more. */
   #lose(why: string): void {
     if (this.#lost !== undefined) return;
     this.#lost = `the supervisor failed: ${why}`;
     this.#commands.close();
-    for (const [number, { given }] of [...this.#sessions]) {
-      if (!this.#begun) for (const fd of given) closeFd(asFd(fd));
-      this.#over(number, this.#lost);
-    }
+    for (const number of [...this.#sessions.keys()]) this.#over(number, this.#lost);
   }
 
   /** Ends every session, and the thread. */
