@@ -4,11 +4,12 @@
  *
  * Source: execve(2), "Interpreter scripts" (one optional argument, the first 255 bytes, at most 5 levels); env(1) for `-S`.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { decodeBytes } from "../../ffi/bytes.ts";
 import { splitWords } from "../text/shell-quote.ts";
-import { fsPath } from "./files.ts";
+import { errorCode, fsPath } from "./files.ts";
 import { baseName } from "./paths.ts";
+import { tracePath } from "./trace-path.ts";
 import type { Judgement, WritableGuard } from "./writable-guard.ts";
 
 /** fs/exec.c: BINPRM_BUF_SIZE is 256, and the last byte is not part of the line. */
@@ -25,7 +26,7 @@ export function judgeProgram(guard: WritableGuard, path: string, searchPath: str
   if (!own.safe || !guard.guarded) return own;
   const line = shebang(own.realPath);
   if (line === undefined) return own;
-  if (level >= MAX_LEVELS) return { safe: false, why: "unreadable", path, root: undefined };
+  if (line === "leased" || level >= MAX_LEVELS) return { safe: false, why: "unreadable", path, root: undefined };
   const [interpreter, argument] = line;
   const inner = judgeProgram(guard, interpreter, searchPath, undefined, level + 1);
   if (!inner.safe) return inner;
@@ -37,20 +38,54 @@ export function judgeProgram(guard: WritableGuard, path: string, searchPath: str
   return last.safe ? own : last;
 }
 
-/** The interpreter and its argument on the `#!` line of a file; `undefined` where there is none, or the file cannot be read. */
-function shebang(path: string): readonly [string, string] | undefined {
+/** A program that the kernel starts for a script, as it starts it. */
+export interface InterpreterStart {
+  /** Absolute. */
+  readonly file: string;
+  readonly argv: readonly string[];
+}
+
+/**
+ * What the kernel starts in the place of a script: its interpreter, that one's own if it is a script too, and so on. Nothing is judged.
+ * @param realPath the script, links followed. @param file as it was named, which is how its interpreter is told.
+ */
+export function interpretersOf(realPath: string, file: string, argv: readonly string[], cwd: string): readonly InterpreterStart[] {
+  const found: InterpreterStart[] = [];
+  let script: string | undefined = realPath;
+  let named = file;
+  let args = argv.slice(1);
+  while (script !== undefined && found.length < MAX_LEVELS) {
+    const line = shebang(script);
+    if (typeof line !== "object") break;
+    const [interpreter, argument] = line;
+    if (interpreter === "") break;
+    args = [...(argument === "" ? [] : [argument]), named, ...args];
+    named = interpreter;
+    const path = interpreter.startsWith("/") ? interpreter : `${cwd}/${interpreter}`;
+    found.push({ file: path, argv: [interpreter, ...args] });
+    const trace = tracePath(path);
+    script = trace.ok && trace.stat.isFile() ? trace.realPath : undefined;
+  }
+  return found;
+}
+
+/**
+ * The interpreter and its argument on the `#!` line of a file; `undefined` where there is none, or the file cannot be read. "leased": to
+ * read it would be to wait for whoever holds a lease on it (man fcntl, "Leases"), up to 45 seconds and with all that this thread serves.
+ */
+function shebang(path: string): readonly [string, string] | "leased" | undefined {
   const bytes = new Uint8Array(FIRST_BYTES);
   let size = 0;
   try {
-    const fd = openSync(fsPath(path), "r");
+    const fd = openSync(fsPath(path), constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       size = readSync(fd, bytes, 0, FIRST_BYTES, 0);
     } finally {
       closeSync(fd);
     }
-  } catch {
+  } catch (error) {
     // The kernel reads a script's first line through its interpreter's eyes; what we cannot read is a program or cannot run.
-    return undefined;
+    return errorCode(error) === "EAGAIN" ? "leased" : undefined;
   }
   if (size < 2 || bytes[0] !== 0x23 || bytes[1] !== 0x21) return undefined;
   const end = bytes.subarray(0, size).indexOf(0x0a);
