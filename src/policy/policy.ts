@@ -111,7 +111,8 @@ export class Policy {
     const escalation = escalate(request, program, judged, environment);
     const subject = promptSubject(request, program, realPath, match);
     if (rule.decision === "allow") return { kind: "escalate", escalation, subject, rule };
-    const remembered = matches.find((other) => other.rule.remembered);
+    // An answer about a program is none about the same file under another name.
+    const remembered = matches.find((other) => other.rule.remembered && baseName(other.rule.first) === baseName(program));
     if (remembered) return { kind: "escalate", escalation, subject, rule: describeRule(remembered) };
     const command = this.#commands.find([program, ...args]);
     if (command) return { kind: "escalate", escalation, subject, rule: describeCommand(command) };

@@ -119,6 +119,24 @@ test("always for a whole command is for that command and no longer one, at once 
   expect(ask(start(), TRUE, "--option", "x").kind).toBe("run");
 });
 
+test("always for a program does not answer for the same file under another name", async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "link"));
+  const [box, applet, same] = [join(folder, "box"), join(folder, "applet"), join(folder, "link", "box")];
+  copyFileSync(TRUE, box);
+  for (const link of [applet, same]) symlinkSync(box, link);
+  const { answer, policy, start } = always('prefix_rule([["box", "applet"]], "prompt")');
+  await answer(box, "fetch");
+  await answer(box, "--whole");
+  for (const current of [policy, start()]) {
+    expect(ask(current, box, "fetch", "x").kind).toBe("escalate");
+    expect(ask(current, same, "fetch", "x").kind).toBe("escalate");
+    expect(ask(current, box, "--whole").kind).toBe("escalate");
+    expect(ask(current, applet, "fetch", "x").kind).toBe("prompt");
+    expect(ask(current, applet, "--whole").kind).toBe("prompt");
+  }
+});
+
 test("the starter's rules: always for `git push` does not cover a push by force, nor one with other options", async () => {
   const git = join(temporaryFolder(), "git");
   copyFileSync(TRUE, git);
