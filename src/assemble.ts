@@ -12,9 +12,11 @@ import { LauncherPool } from "./launcher/pool.ts";
 import { inheritedOpenFiles } from "./launcher/process-state.ts";
 import { log } from "./log.ts";
 import { Approvals, type Ask } from "./policy/approvals.ts";
-import { defaultRulesFolder, loadRules, rememberedFile } from "./policy/load.ts";
+import { defaultRulesFolder, loadRules, rememberedFiles } from "./policy/load.ts";
+import { networkRulesNotice } from "./policy/network-notice.ts";
+import type { Binding } from "./policy/offered-prefix.ts";
 import { Policy } from "./policy/policy.ts";
-import { rememberPrefix } from "./policy/remember.ts";
+import { rememberCommand, rememberPrefix } from "./policy/remember.ts";
 import { machine } from "./sandbox/machine-probe.ts";
 import { OPEN } from "./sandbox/plan.ts";
 import type { SandboxState } from "./sandbox/state.ts";
@@ -50,17 +52,22 @@ export class Assembly implements Disposable {
   constructor(options: AssemblyOptions) {
     const env = cleanEnvironment();
     const places = rulePlaces(options.rules);
-    const { rules, files } = loadRules(places);
-    const policy = new Policy(rules, ownEnvironment());
-    const remembered = options.rules.length === 0 ? rememberedFile(places) : undefined;
+    const { rules, files, commands } = loadRules(places);
+    if (rules.networkRules.length > 0) log.warn(networkRulesNotice(rules.networkRules.length));
+    const policy = new Policy(rules, ownEnvironment(), commands);
+    const remembered = options.rules.length === 0 ? rememberedFiles(places) : undefined;
     let interceptor: Promise<Picked> | undefined;
     const pick = () => {
       interceptor ??= this.#pick(options, policy);
       return interceptor;
     };
-    const remember = async (tokens: readonly string[]) => {
+    const remember = async ({ tokens, exact }: Binding) => {
       if (remembered === undefined) return;
-      policy.addRemembered(await rememberPrefix(remembered, tokens));
+      if (exact) {
+        policy.addCommand(await rememberCommand(remembered.commands, tokens));
+        return;
+      }
+      policy.addRemembered(await rememberPrefix(remembered.rules, tokens));
       (await pick()).seccomp?.reconfigure();
     };
     this.#approve = (ask) =>

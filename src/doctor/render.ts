@@ -1,4 +1,5 @@
 /** A doctor's report as text for a terminal. Values in, text out. */
+import { networkRulesNotice } from "../policy/network-notice.ts";
 import { printable } from "../text/printable.ts";
 import type { DoctorReport } from "./report.ts";
 
@@ -107,5 +108,9 @@ function fileLines(plan: NonNullable<DoctorReport["plan"]>): string[] {
 
 function ruleLines({ ruleFiles }: DoctorReport): string[] {
   if (ruleFiles.length === 0) return ["none: every program runs inside the sandbox"];
-  return ruleFiles.map(({ path, rules, error }) => `${path}: ${error ?? `${rules} rules`}`);
+  const network = ruleFiles.reduce((sum, { networkRules }) => sum + networkRules, 0);
+  return [
+    ...ruleFiles.map(({ path, rules, error }) => `${path}: ${error ?? `${rules} rules`}`),
+    ...(network === 0 ? [] : [networkRulesNotice(network)]),
+  ];
 }

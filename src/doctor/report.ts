@@ -12,6 +12,8 @@ import { type ClientSnippet, clientSnippets } from "./clients.ts";
 export interface RuleFile {
   readonly path: string;
   readonly rules: number;
+  /** How many `network_rule`s, which nothing enforces. */
+  readonly networkRules: number;
   /** Why it could not be read; nothing is run then by rule. */
   readonly error?: string | undefined;
 }

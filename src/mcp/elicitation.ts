@@ -9,7 +9,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const NAMES: Readonly<Record<Scope, string>> = {
   once: "Only this once",
   session: "For this session",
-  always: "Always (a rule is written)",
+  always: "Always (it is written down beside your rules)",
 };
 
 /** @returns undefined where this client cannot be asked */

@@ -10,7 +10,7 @@
  * Everything of a call ends with its signal. An answer that comes too late changes nothing.
  */
 import { printable } from "../text/printable.ts";
-import { type Binding, isCovered, offeredPrefix } from "./offered-prefix.ts";
+import { type Binding, canBeRemembered, isCovered } from "./offered-prefix.ts";
 import { type PromptSubject, promptMessage } from "./prompt-text.ts";
 
 export type Scope = "once" | "session" | "always";
@@ -39,8 +39,8 @@ export type Approval =
 export interface ApprovalsOptions {
   /** `undefined`: this client cannot be asked. */
   readonly ask: Ask | undefined;
-  /** Writes the rule and puts it in force; `undefined`: "always" is not offered. */
-  readonly remember?: ((tokens: readonly string[]) => Promise<void>) | undefined;
+  /** Writes down what was allowed and puts it in force; `undefined`: "always" is not offered. */
+  readonly remember?: ((binding: Binding) => Promise<void>) | undefined;
   /** How long one question may stay open, in milliseconds. */
   readonly timeoutMs?: number;
 }
@@ -54,6 +54,8 @@ interface Pending {
   readonly signal: AbortSignal;
   /** Takes the question back. */
   readonly control: AbortController;
+  /** The client has answered or failed: there is nothing to take back (MCP, "Cancellation": only requests in progress are cancelled). */
+  answered: boolean;
   readonly settle: (approval: Approval) => void;
 }
 
@@ -86,13 +88,14 @@ export class Approvals {
     return new Promise((resolve) => {
       const control = new AbortController();
       const onAbort = () => {
-        control.abort();
+        takeBack(pending);
         this.#drop(pending, refuse("aborted"));
       };
       const pending: Pending = {
         subject,
         signal,
         control,
+        answered: false,
         settle: (approval) => {
           signal.removeEventListener("abort", onAbort);
           resolve(approval);
@@ -130,13 +133,13 @@ export class Approvals {
     const answer = await Promise.race([this.#ask(pending, ask), timeout]);
     clearTimeout(timer);
     if (this.#current !== pending) return;
-    const approval = answer === "timed-out" ? refuse("timed-out") : await this.#accept(pending, answer);
-    pending.control.abort();
-    this.#drop(pending, approval);
+    if (answer === "timed-out") takeBack(pending);
+    this.#drop(pending, answer === "timed-out" ? refuse("timed-out") : await this.#accept(pending, answer));
   }
 
   async #ask(pending: Pending, ask: Ask): Promise<Answer | Error> {
-    const always = this.#options.remember && this.#prefix(pending) !== undefined;
+    const { covers, realPath } = pending.subject;
+    const always = this.#options.remember !== undefined && canBeRemembered(covers, realPath);
     const longer: Scope[] = always ? ["session", "always"] : ["session"];
     const scopes: Scope[] = ["once", ...(pending.subject.warning === undefined ? longer : [])];
     try {
@@ -145,11 +148,9 @@ export class Approvals {
       return answer;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      pending.answered = true;
     }
-  }
-
-  #prefix(pending: Pending): readonly string[] | undefined {
-    return offeredPrefix(pending.subject.covers, pending.subject.realPath);
   }
 
   async #accept(pending: Pending, answer: Answer | Error): Promise<Approval> {
@@ -164,12 +165,10 @@ export class Approvals {
     return granted(answer.scope, note, warning);
   }
 
-  /** Writes the rule; where that fails the answer holds for the session, and the result says so. */
+  /** Writes it down; where that fails the answer holds for the session, and the result says so. */
   async #remember(pending: Pending): Promise<string | undefined> {
-    const prefix = this.#prefix(pending);
-    if (!prefix || !this.#options.remember) return undefined;
     try {
-      await this.#options.remember(prefix);
+      await this.#options.remember?.(pending.subject.covers);
       return undefined;
     } catch (error) {
       return printable(`allowed for this session, but not remembered: ${error instanceof Error ? error.message : error}`, MAX_NOTE);
@@ -180,6 +179,10 @@ export class Approvals {
     for (const waiting of [...this.#queue])
       if (waiting.subject.warning === undefined && this.isCovered(waiting.subject)) this.#drop(waiting, granted(scope));
   }
+}
+
+function takeBack({ answered, control }: Pending): void {
+  if (!answered) control.abort();
 }
 
 function granted(scope: Scope, note?: string, warning?: string): Approval {

@@ -7,7 +7,9 @@ import { printable } from "../text/printable.ts";
 import { shellJoin } from "../text/shell-quote.ts";
 import { cleanEnvironment } from "./clean-environment.ts";
 import { judgeProgram } from "./interpreters.ts";
+import { networkRulesNotice } from "./network-notice.ts";
 import { type DecidingRule, describeRule, Policy, type Verdict } from "./policy.ts";
+import type { RememberedCommands } from "./remembered-commands.ts";
 import type { RuleSet } from "./rule-set.ts";
 import { tracePath } from "./trace-path.ts";
 import { type Boundary, explainUnsafe, WritableGuard } from "./writable-guard.ts";
@@ -22,12 +24,16 @@ export interface Explanation {
   readonly verdict: Verdict;
   /** What the writable-path guard says of the program: "safe", or why not; `undefined` where there is no program. */
   readonly guard: string | undefined;
-  /** Variables of this environment that an escalation would not pass on. */
-  readonly dropped: readonly string[];
+  /** Variables of this environment that an escalated program would get from its caller; of all others it gets the server's, if any. */
+  readonly passed: readonly string[];
+  /** How many `network_rule`s there are. */
+  readonly networkRules: number;
 }
 
 export interface ExplainInput {
   readonly rules: RuleSet;
+  /** What "always" has allowed word for word. */
+  readonly commands?: RememberedCommands | undefined;
   readonly command: readonly string[];
   readonly cwd: string;
   /** The environment to judge as the caller's and as the server's, `NAME=VALUE`. */
@@ -37,7 +43,7 @@ export interface ExplainInput {
 
 export function explainCommand(input: ExplainInput): Explanation {
   const { rules, command, cwd, env, boundary } = input;
-  const policy = new Policy(rules, env);
+  const policy = new Policy(rules, env, input.commands);
   const program = findProgram(command[0] ?? "", cwd, env);
   const request: ExecRequest = { file: program ?? `/${command[0] ?? ""}`, argv: command, cwd, env, pid: process.pid };
   const trace = program === undefined ? undefined : tracePath(program, process.pid);
@@ -52,14 +58,16 @@ export function explainCommand(input: ExplainInput): Explanation {
     matches: realPath === undefined ? [] : policy.matches(request, realPath).map(describeRule),
     verdict: policy.decide(request, boundary),
     guard: judged && (judged.safe ? "safe" : explainUnsafe(judged)),
-    dropped: droppedBy(input, guard),
+    passed: passedOn(input, guard),
+    networkRules: rules.networkRules.length,
   };
 }
 
-/** What a caller with everything in `env` set by itself would lose. */
-function droppedBy({ rules, env, cwd }: ExplainInput, guard: WritableGuard): readonly string[] {
+/** What is left of `env` where all of it is the caller's. PATH and PWD are never the caller's. */
+function passedOn({ rules, env, cwd }: ExplainInput, guard: WritableGuard): readonly string[] {
   const listed = rules.escalateEnv.map(({ pattern }) => pattern);
-  return cleanEnvironment({ server: [], caller: env, listed, guard, cwd }).dropped;
+  const child = cleanEnvironment({ server: [], caller: env, listed, guard, cwd }).env.map((entry) => entry.slice(0, entry.indexOf("=")));
+  return child.filter((name) => name !== "PATH" && name !== "PWD").sort();
 }
 
 /** The file that a shell in `cwd` would run for `name`. */
@@ -87,7 +95,7 @@ const EFFECTS: Readonly<Record<Verdict["kind"], string>> = {
 
 /** The explanation as lines of text, with a line break at the end. */
 export function explanationText(explanation: Explanation): string {
-  const { command, program, realPath, matches, verdict, guard, dropped } = explanation;
+  const { command, program, realPath, matches, verdict, guard, passed, networkRules } = explanation;
   const lines = [`Command:  ${printable(shellJoin(command), 1000)}`];
   lines.push(`Program:  ${program === undefined ? "not found" : printable(program, 500)}`);
   if (realPath !== undefined && realPath !== program) lines.push(`File:     ${printable(realPath, 500)}`);
@@ -97,13 +105,20 @@ export function explanationText(explanation: Explanation): string {
     lines.push(`${i === 0 ? "Rules:   " : "         "} ${rule.decision} ${rule.pattern} ${printable(rule.file, 300)}:${rule.line}${mark}`);
     if (rule.justification !== undefined) lines.push(`            ${printable(rule.justification, 500)}`);
   });
+  if ("rule" in verdict && !matches.some((rule) => sameRule(verdict.rule, rule))) {
+    const { file, line, pattern, decision } = verdict.rule;
+    const from = decision === "forbidden" ? "Script:   it starts what is forbidden by" : "Answer:   you have allowed always";
+    lines.push(`${from} ${pattern} ${printable(file, 300)}:${line} (decides)`);
+  }
   lines.push(`Effect:   ${EFFECTS[verdict.kind]}`);
   if (verdict.kind === "run" && verdict.downgrade) lines.push(`          ${verdict.downgrade.reason}`);
   if (verdict.kind === "deny") lines.push(`          ${verdict.reason}`);
   if (guard !== undefined) lines.push(`Guard:    ${printable(guard, 500)}`);
   if (verdict.kind === "escalate" || verdict.kind === "prompt") {
-    lines.push(`Dropped:  ${dropped.length === 0 ? "nothing of this environment" : printable(dropped.join(" "), 1000)}`);
+    const kept = passed.length === 0 ? "nothing of this environment" : printable(passed.join(" "), 1000);
+    lines.push(`Passes:   ${kept}, if the command sets it; all else has the server's values`);
   }
+  if (networkRules > 0) lines.push(`Network:  ${networkRulesNotice(networkRules)}`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -9,6 +9,7 @@ import { decodeBytes } from "../../ffi/bytes.ts";
 import { splitWords } from "../text/shell-quote.ts";
 import { errorCode, fsPath } from "./files.ts";
 import { baseName } from "./paths.ts";
+import { tracePath } from "./trace-path.ts";
 import type { Judgement, WritableGuard } from "./writable-guard.ts";
 
 /** fs/exec.c: BINPRM_BUF_SIZE is 256, and the last byte is not part of the line. */
@@ -35,6 +36,37 @@ export function judgeProgram(guard: WritableGuard, path: string, searchPath: str
   if (found === undefined) return { safe: false, why: "unreadable", path: target ?? interpreter, root: undefined };
   const last = judgeProgram(guard, found, searchPath, undefined, level + 1);
   return last.safe ? own : last;
+}
+
+/** A program that the kernel starts for a script, as it starts it. */
+export interface InterpreterStart {
+  /** Absolute. */
+  readonly file: string;
+  readonly argv: readonly string[];
+}
+
+/**
+ * What the kernel starts in the place of a script: its interpreter, that one's own if it is a script too, and so on. Nothing is judged.
+ * @param realPath the script, links followed. @param file as it was named, which is how its interpreter is told.
+ */
+export function interpretersOf(realPath: string, file: string, argv: readonly string[], cwd: string): readonly InterpreterStart[] {
+  const found: InterpreterStart[] = [];
+  let script: string | undefined = realPath;
+  let named = file;
+  let args = argv.slice(1);
+  while (script !== undefined && found.length < MAX_LEVELS) {
+    const line = shebang(script);
+    if (typeof line !== "object") break;
+    const [interpreter, argument] = line;
+    if (interpreter === "") break;
+    args = [...(argument === "" ? [] : [argument]), named, ...args];
+    named = interpreter;
+    const path = interpreter.startsWith("/") ? interpreter : `${cwd}/${interpreter}`;
+    found.push({ file: path, argv: [interpreter, ...args] });
+    const trace = tracePath(path);
+    script = trace.ok && trace.stat.isFile() ? trace.realPath : undefined;
+  }
+  return found;
 }
 
 /**

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { RulesError, RulesLoadError } from "./errors.ts";
 import { errorCode } from "./files.ts";
+import { parseCommands, RememberedCommands } from "./remembered-commands.ts";
 import { isRememberedLine } from "./remembered-line.ts";
 import { RuleSet } from "./rule-set.ts";
 
@@ -24,6 +25,8 @@ export interface LoadedRules {
   readonly rules: RuleSet;
   /** The files that were read, in order. */
   readonly files: readonly string[];
+  /** What "always" has allowed word for word; none where a flag names the rules. */
+  readonly commands: RememberedCommands;
 }
 
 /** The user's own folder for rules, or `undefined` where there is no home. */
@@ -33,10 +36,16 @@ export function defaultRulesFolder(places: Pick<RulePlaces, "home" | "configHome
   return undefined;
 }
 
-/** The file that "always" appends to, whether or not it is among the rules loaded. */
-export function rememberedFile(places: Pick<RulePlaces, "home" | "configHome">): string | undefined {
+/** The files that "always" appends to: rules for whatever begins so, and whole commands. */
+export interface RememberedFiles {
+  readonly rules: string;
+  readonly commands: string;
+}
+
+/** Where "always" writes, whether or not it is among what is loaded. */
+export function rememberedFiles(places: Pick<RulePlaces, "home" | "configHome">): RememberedFiles | undefined {
   const folder = defaultRulesFolder(places);
-  return folder === undefined ? undefined : join(folder, "default.rules");
+  return folder === undefined ? undefined : { rules: join(folder, "default.rules"), commands: join(folder, "default.commands") };
 }
 
 /** Reads every rules file. @throws {RulesLoadError} with the errors of all files. */
@@ -44,26 +53,52 @@ export function loadRules(places: RulePlaces): LoadedRules {
   const errors: RulesError[] = [];
   const rules = new RuleSet();
   const files = findFiles(places, errors);
-  if (files.length > 0) addFiles(rules, files, places, errors);
+  for (const { set, error } of readFiles(files, places)) {
+    if (set !== undefined) rules.addAll(set);
+    if (error !== undefined) errors.push(error);
+  }
+  const commands = readCommands(places, files, errors);
   if (errors.length > 0) throw new RulesLoadError(errors);
-  return { rules, files };
+  return { rules, files, commands };
 }
 
 /** Loaded once there is something to parse: its tables take as long as Bun's start, which a server without rules need not wait for. */
 const parser = () => require("./parse-rules.ts") as typeof import("./parse-rules.ts");
 
-function addFiles(rules: RuleSet, files: readonly string[], places: RulePlaces, errors: RulesError[]): void {
-  const { parseRules } = parser();
-  const remembered = rememberedFile(places);
-  for (const file of files) {
+interface ReadFile {
+  readonly path: string;
+  /** Undefined where there is an error. */
+  readonly set: RuleSet | undefined;
+  readonly error: RulesError | undefined;
+}
+
+/** Each file's rules or error, in order; the `host_executable`s of earlier ones count for the examples of later ones. */
+function readFiles(files: readonly string[], places: RulePlaces): ReadFile[] {
+  const earlier = new RuleSet();
+  const remembered = rememberedFiles(places)?.rules;
+  return files.map((path) => {
     try {
-      const isRemembered = file === remembered ? isRememberedLine : undefined;
-      rules.addAll(parseRules(file, readText(file), { home: places.home, earlier: rules, isRemembered }));
+      const isRemembered = path === remembered ? isRememberedLine : undefined;
+      const set = parser().parseRules(path, readText(path), { home: places.home, earlier, isRemembered });
+      for (const host of set.hostExecutables.values()) earlier.addHostExecutable(host);
+      return { path, set, error: undefined };
     } catch (error) {
       if (!(error instanceof RulesError)) throw error;
-      errors.push(error);
+      return { path, set: undefined, error };
     }
+  });
+}
+
+/** None where a flag names the rules, and where there is no rule that could ask. */
+function readCommands(places: RulePlaces, files: readonly string[], errors: RulesError[]): RememberedCommands {
+  const file = files.length === 0 || places.named.length > 0 ? undefined : rememberedFiles(places)?.commands;
+  try {
+    if (file !== undefined) return parseCommands(file, readText(file));
+  } catch (error) {
+    if (!(error instanceof RulesError)) throw error;
+    if (error.code !== "missing") errors.push(error);
   }
+  return new RememberedCommands();
 }
 
 function findFiles(places: RulePlaces, errors: RulesError[]): string[] {
@@ -118,21 +153,21 @@ function readError(file: string, error: unknown): RulesError {
 /** What {@link inspectRules} says of one file. */
 export interface InspectedFile {
   readonly path: string;
+  /** How many `prefix_rule`s, by first token. */
   readonly rules: number;
+  /** How many `network_rule`s, which nothing enforces yet. */
+  readonly networkRules: number;
   /** Why it could not be read. */
   readonly error?: string | undefined;
 }
 
-/** Each rules file by itself, readable or not; for showing. */
+/** Each rules file as {@link loadRules} reads it, and whatever else cannot be read; for showing. */
 export function inspectRules(places: RulePlaces): InspectedFile[] {
   const errors: RulesError[] = [];
-  const inspected = findFiles(places, errors).map((path) => {
-    try {
-      return { path, rules: parser().parseRules(path, readText(path), { home: places.home }).size };
-    } catch (error) {
-      if (!(error instanceof RulesError)) throw error;
-      return { path, rules: 0, error: error.message };
-    }
+  const files = findFiles(places, errors);
+  const inspected = readFiles(files, places).map(({ path, set, error }): InspectedFile => {
+    return { path, rules: set?.size ?? 0, networkRules: set?.networkRules.length ?? 0, ...(error && { error: error.message }) };
   });
-  return [...inspected, ...errors.map((error) => ({ path: error.file, rules: 0, error: error.message }))];
+  readCommands(places, files, errors);
+  return [...inspected, ...errors.map((error) => ({ path: error.file, rules: 0, networkRules: 0, error: error.message }))];
 }

@@ -174,6 +174,10 @@ const RUNNERS: ReadonlySet<string> = new Set([
     "mise",
     "asdf",
   ],
+  // package managers: what they install runs
+  ...["pip", "poetry", "pdm", "hatch", "conda", "mamba", "micromamba", "pixi", "gem", "bundle", "bundler", "composer", "cabal", "stack"],
+  ...["opam", "luarocks", "cpan", "cpanm", "mix", "nix-env", "apt", "apt-get", "aptitude", "dnf", "yum", "zypper", "pacman", "apk"],
+  ...["brew", "port", "snap", "flatpak", "rpm", "dpkg"],
   // other machines, containers, editors, version control, archivers with hooks
   ...[
     "ssh",
@@ -212,7 +216,7 @@ const RUNNERS: ReadonlySet<string> = new Set([
   ],
 ]);
 
-/** The longest prefix that is offered, in tokens and in characters. */
+/** The longest that is remembered, in tokens and in characters. */
 const MAX_TOKENS = 64;
 const MAX_LENGTH = 4096;
 
@@ -243,15 +247,13 @@ export function sessionBinding(program: string, realPath: string, args: readonly
   return /^[a-z][a-z0-9-]*$/.test(first) ? { tokens: [program, first], exact: false } : whole;
 }
 
-/** The prefix that "always" may write as a rule for this binding; `undefined`: it cannot be offered. */
-export function offeredPrefix(binding: Binding, realPath: string): readonly string[] | undefined {
-  const { tokens } = binding;
+/** Whether "always" may be offered for this binding: it can be written down, and is no runner with nothing to run. */
+export function canBeRemembered({ tokens }: Binding, realPath: string): boolean {
   const [program = ""] = tokens;
-  if (tokens.length === 1 && (isRunner(program) || isRunner(realPath))) return undefined;
-  if (tokens.length > MAX_TOKENS || tokens.join(" ").length > MAX_LENGTH) return undefined;
-  // A rules file is UTF-8 text: a token that is not cannot be written there.
-  if (tokens.some((token) => /[\p{Cs}\0]/u.test(token))) return undefined;
-  return tokens;
+  if (tokens.length === 1 && (isRunner(program) || isRunner(realPath))) return false;
+  if (tokens.length > MAX_TOKENS || tokens.join(" ").length > MAX_LENGTH) return false;
+  // What is written is UTF-8 text: a token that is not cannot be written there.
+  return !tokens.some((token) => /[\p{Cs}\0]/u.test(token));
 }
 
 /** Whether a command (program path and arguments) is covered by a binding. */

@@ -30,7 +30,7 @@ export interface PromptSubject {
   readonly justification: string | undefined;
   /** Something that makes this one exec different: it is then asked about whatever was answered before, and only for once. */
   readonly warning?: string | undefined;
-  /** What "for this session" would cover. */
+  /** What "for this session" and "always" would cover. */
   readonly covers: { readonly tokens: readonly string[]; readonly exact: boolean };
 }
 
@@ -45,7 +45,7 @@ export function promptMessage(subject: PromptSubject): string {
     `Folder: ${pathText(subject.cwd)}`,
     ...(subject.justification === undefined ? [] : [`Reason for asking: ${printable(subject.justification, MAX_TEXT)}`]),
     ...(subject.warning === undefined ? [] : [`Look out: ${printable(subject.warning, MAX_WARNING)}`]),
-    `An answer for longer than once covers ${subject.covers.exact ? "exactly" : "everything that begins with"}: ${commandLine(subject.covers.tokens, MAX_COVERED)}`,
+    `An answer for longer than once covers, in any folder, ${subject.covers.exact ? "exactly" : "everything that begins with"}: ${commandLine(subject.covers.tokens, MAX_COVERED)}`,
   ];
   return lines.join("\n").slice(0, MAX_MESSAGE);
 }

@@ -1,8 +1,9 @@
 /**
- * "Always": writing a rule to the user's `default.rules`.
+ * "Always": writing a rule to the user's `default.rules`, or, where the answer is for one command and no longer one, the command to
+ * `default.commands` beside it (remembered-commands.ts).
  *
  * Guarantees: the file is replaced in one step (write beside, fsync, rename), so a crash at any point leaves the old file or the new;
- * two servers do not lose each other's rules (a lock file beside it); a rule that is there already is not written twice; a last line
+ * two servers do not lose each other's rules (a lock file beside it); a line that is there already is not written twice; a last line
  * without a line break gets one. A `default.rules` that is a link (dotfile managers make such) stays one: what it points to is
  * replaced.
  * Source: rules-language.md, "Remembering".
@@ -11,6 +12,7 @@ import { lstat, mkdir, open, readFile, readlink, realpath, rename, stat, unlink 
 import { dirname, resolve } from "node:path";
 import { FileLockedError, withFileLock } from "../file-lock.ts";
 import { errorCode } from "./files.ts";
+import { commandText, type RememberedCommand } from "./remembered-commands.ts";
 import { rememberedLine } from "./remembered-line.ts";
 import type { PrefixRule } from "./rules.ts";
 
@@ -32,16 +34,29 @@ const LOCK_WAIT = 5000;
  * @returns the rule, to be put in force at once. @throws {RememberError}
  */
 export async function rememberPrefix(file: string, tokens: readonly string[]): Promise<PrefixRule> {
-  const [first, ...rest] = tokens;
-  if (first === undefined || tokens.some((token) => /[\p{Cs}\0]/u.test(token))) {
-    throw new RememberError("unwritten-token", "this command has bytes that a rules file cannot hold");
+  const [first = "", ...rest] = tokens;
+  const line = await writeLine(file, tokens, rememberedLine(tokens));
+  const place = { file, line, column: 1 };
+  return { first, rest: rest.map((token) => [token]), decision: "allow", justification: undefined, place, remembered: true };
+}
+
+/**
+ * Appends the command `tokens`, which then is allowed as it is, to `file`.
+ * @returns the command, to be put in force at once. @throws {RememberError}
+ */
+export async function rememberCommand(file: string, tokens: readonly string[]): Promise<RememberedCommand> {
+  return { tokens, file, line: await writeLine(file, tokens, commandText(tokens)) };
+}
+
+/** @returns the number of the line. */
+async function writeLine(file: string, tokens: readonly string[], text: string): Promise<number> {
+  if (tokens.length === 0 || tokens.some((token) => /[\p{Cs}\0]/u.test(token))) {
+    throw new RememberError("unwritten-token", "this command has bytes that a text file cannot hold");
   }
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const target = await followLink(file);
-    const line = await withFileLock(`${target}.lock`, LOCK_WAIT, () => appendLine(target, rememberedLine(tokens)));
-    const place = { file, line, column: 1 };
-    return { first, rest: rest.map((token) => [token]), decision: "allow", justification: undefined, place, remembered: true };
+    return await withFileLock(`${target}.lock`, LOCK_WAIT, () => appendLine(target, text));
   } catch (error) {
     if (error instanceof RememberError) throw error;
     if (error instanceof FileLockedError) throw new RememberError("locked", error.message, { cause: error });
@@ -60,7 +75,7 @@ async function followLink(file: string): Promise<string> {
   return entry?.isSymbolicLink() ? resolve(dirname(file), await readlink(file)) : file;
 }
 
-/** @returns the number of the line on which the rule stands. */
+/** @returns the number of the line on which it stands. */
 async function appendLine(file: string, line: string): Promise<number> {
   const old = await readFile(file, "utf8").catch((error: unknown) => {
     if (errorCode(error) === "ENOENT") return "";

@@ -106,10 +106,16 @@ export class RuleSet {
   readonly #network: NetworkRule[] = [];
   readonly #environment: EscalateEnv[] = [];
   #count = 0;
+  #forbids = false;
 
   /** How many prefix rules there are (one for each first token). */
   get size(): number {
     return this.#count;
+  }
+
+  /** Whether a rule forbids anything. */
+  get forbids(): boolean {
+    return this.#forbids;
   }
 
   get hostExecutables(): ReadonlyMap<string, HostExecutable> {
@@ -129,6 +135,7 @@ export class RuleSet {
     const bucket = this.#buckets.get(rule.first) ?? new Bucket(1);
     this.#buckets.set(rule.first, bucket);
     bucket.add({ rank: this.#count++, rule });
+    this.#forbids ||= rule.decision === "forbidden";
   }
 
   addHostExecutable(host: HostExecutable): void {
@@ -189,20 +196,19 @@ export class RuleSet {
   }
 
   /**
-   * As {@link match} with basenames, for a program's path that a process named: its `..` are not taken as text, since a link could
-   * make them mean something else; such a path is no path that a `host_executable` lists. Asked at every exec, of which most are in no
-   * rule: then nothing is made.
+   * For the gate: every rule that matches a program's path that a process named, by the whole path first, then by its basename. Unlike in
+   * {@link match} the one does not hide the other, so that an allow for a path (such as "always" writes) never switches off what is said of
+   * the name: the stricter counts. The path's `..` are not taken as text, since a link could make them mean something else; such a path
+   * is no path that a `host_executable` lists. Asked at every exec, of which most are in no rule: then nothing is made.
    * @param argv with argv[0], which counts for nothing: the path stands for it
    */
   matchProgram(path: string, argv: readonly string[]): readonly RuleMatch[] {
     const exact = this.#buckets.get(path);
     const plain = path.includes("/..") ? path : normalizePath(path);
-    const named = this.#bucketOf(baseName(plain));
-    if (exact === undefined && named === undefined) return NONE;
+    if (exact === undefined && this.#bucketOf(baseName(plain)) === undefined) return NONE;
     const tokens = [path, ...argv.slice(1)];
-    const found = exact?.match(tokens) ?? [];
-    if (found.length > 0) return found.map((rule) => toMatch(rule, tokens, path, undefined));
-    return this.#matchBasename(plain, tokens);
+    const found = (exact?.match(tokens) ?? []).map((rule) => toMatch(rule, tokens, path, undefined));
+    return [...found, ...this.#matchBasename(plain, tokens)];
   }
 
   #bucketOf(first: string | undefined): Bucket | undefined {

@@ -79,7 +79,7 @@ test("without namespaces, what is lost is said and nothing is claimed", async ()
 
 test("a policy that nothing here can enforce, rules that cannot be read and a trial that fails are problems", async () => {
   const nothing = { ...MACHINE, namespaces: undefined, namespacesMissing: "no unshare", landlock: 0 };
-  const report = await collectReport(input(nothing, { ruleFiles: [{ path: "/c/a.rules", rules: 0, error: "line 3" }] }));
+  const report = await collectReport(input(nothing, { ruleFiles: [{ path: "/c/a.rules", rules: 0, networkRules: 0, error: "line 3" }] }));
   expect(report.plan).toBeUndefined();
   expect(report.problems).toEqual([
     "/c/a.rules: line 3",
@@ -91,9 +91,9 @@ test("a policy that nothing here can enforce, rules that cannot be read and a tr
 });
 
 test("the report is JSON without loss, and hostile names are shown escaped", async () => {
-  const report = await collectReport(input(MACHINE, { ruleFiles: [{ path: "/c/\n\u001b[2J.rules", rules: 2 }] }));
+  const report = await collectReport(input(MACHINE, { ruleFiles: [{ path: "/c/\n\u001b[2J.rules", rules: 2, networkRules: 1 }] }));
   expect(JSON.parse(JSON.stringify(report)).plan.writable).toEqual(["/w", "/tmp"]);
-  expect(renderReport(report)).toContain("/c/\\n\\x1b[2J.rules: 2 rules");
+  expect(renderReport(report)).toContain("/c/\\n\\x1b[2J.rules: 2 rules\n  1 network_rule is not enforced");
 });
 
 test("client snippets", () => {

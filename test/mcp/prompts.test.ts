@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ElicitRequest, ElicitRequestSchema, type ElicitResult } from "@modelcontextprotocol/sdk/types.js";
@@ -129,25 +129,48 @@ describe.each(["bash", "seccomp"])("%s", (interceptor) => {
     expect(questions).toBe(1);
   });
 
-  test("always is in force at once and after a restart, and is written as a rule", async () => {
+  test("always is in force at once and after a restart, covers what the question said, and is written down", async () => {
     const home = mkdtempSync(join(tmpdir(), "execgate-home-"));
     const folder = join(home, "execgate", "rules");
-    Bun.spawnSync(["mkdir", "-p", folder]);
-    writeFileSync(join(folder, "mine.rules"), RULES);
+    mkdirSync(folder, { recursive: true });
+    const bin = mkdtempSync("/var/tmp/execgate-bin-");
+    writeFileSync(join(bin, "tool"), "#!/bin/sh\necho $*\n", { mode: 0o755 });
+    const rules = `${RULES}
+prefix_rule(["tool"], "prompt")
+prefix_rule([["tool", "uname"], ["run", "-s"], "--force"], "forbidden", justification="not by force")
+`;
+    writeFileSync(join(folder, "mine.rules"), rules);
     let questions = 0;
-    const yes = () => {
+    const messages: string[] = [];
+    const answers = ["always", "always"];
+    const answer: Answer = ({ params }) => {
       questions++;
-      return accept("always");
+      messages.push(params.message);
+      const decision = answers.shift();
+      return decision === undefined ? { action: "decline" } : accept(decision);
     };
+    const denied = "Execution denied: the user declined\n";
+    const forbidden = "Execution denied: not by force\n";
     {
-      await using c = await asked(yes, { home, inHome: true });
-      expect((await c.shell({ command: "uname -s; uname -s", login: false })).output).toBe("Linux\nLinux\n");
-      expect(questions).toBe(1);
+      await using c = await asked(answer, { home, inHome: true });
+      const first = await c.shell({ command: `uname -s; uname -s; ${bin}/tool run a; ${bin}/tool run b`, login: false });
+      expect(first.output).toBe("Linux\nLinux\nrun a\nrun b\n");
+      expect(messages[0]).toEndWith("covers, in any folder, exactly: /usr/bin/uname -s");
+      expect(messages[1]).toEndWith(`covers, in any folder, everything that begins with: ${bin}/tool run`);
+      const more = await c.shell({ command: `uname -s -r; uname; ${bin}/tool; uname -s --force; ${bin}/tool run --force`, login: false });
+      expect(more.output).toBe(denied.repeat(3) + forbidden.repeat(2));
+      expect(questions).toBe(5);
     }
-    expect(readFileSync(join(folder, "default.rules"), "utf8")).toMatch(/^prefix_rule\(pattern=\[.*uname.*\], decision="allow"\)\n$/);
-    await using c = await asked(yes, { home, inHome: true });
-    expect((await c.shell({ command: "uname -s", login: false })).output).toBe("Linux\n");
-    expect(questions).toBe(1);
+    expect(readFileSync(join(folder, "default.commands"), "utf8")).toBe('["/usr/bin/uname","-s"]\n');
+    expect(readFileSync(join(folder, "default.rules"), "utf8")).toBe(`prefix_rule(pattern=["${bin}/tool", "run"], decision="allow")\n`);
+    await using c = await asked(answer, { home, inHome: true });
+    const again = await c.shell({
+      command: `uname -s; ${bin}/tool run c; uname -s --force; ${bin}/tool run --force; uname -r`,
+      login: false,
+    });
+    expect(again.output).toBe(`Linux\nrun c\n${forbidden.repeat(2)}${denied}`);
+    expect(questions).toBe(6);
+    rmSync(bin, { recursive: true });
   });
 
   test("a call that ends takes its question back", async () => {

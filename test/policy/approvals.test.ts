@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type Answer, Approvals, type Ask, type Question } from "../../src/policy/approvals.ts";
-import { isCovered, offeredPrefix, sessionBinding } from "../../src/policy/offered-prefix.ts";
+import { type Binding, canBeRemembered, isCovered, sessionBinding } from "../../src/policy/offered-prefix.ts";
 import { MAX_MESSAGE, type PromptSubject, promptMessage } from "../../src/policy/prompt-text.ts";
 import { splitWords } from "../../src/text/shell-quote.ts";
 
@@ -99,26 +99,42 @@ describe("approvals", () => {
     expect(open).toHaveLength(3);
   });
 
-  test("always remembers the prefix shown; where that fails it holds for the session and says so", async () => {
+  test("always remembers what was shown; where that fails it holds for the session and says so", async () => {
     const { ask, open } = client();
-    const written: (readonly string[])[] = [];
+    const written: Binding[] = [];
     const approvals = new Approvals({
       ask,
-      remember: async (tokens) => {
+      remember: async (binding) => {
         if (written.length > 0) throw new Error("disk full");
-        written.push(tokens);
+        written.push(binding);
       },
     });
     const first = approvals.decide(subject("/usr/bin/gh", "pr", "view"), never);
     expect(open[0]?.question.scopes).toEqual(["once", "session", "always"]);
     open[0]?.answer({ kind: "accept", scope: "always" });
     expect(await first).toMatchObject({ granted: true, scope: "always", warning: undefined });
-    expect(written).toEqual([["/usr/bin/gh", "pr"]]);
+    expect(written).toEqual([{ tokens: ["/usr/bin/gh", "pr"], exact: false }]);
     const second = approvals.decide(subject("/usr/bin/tool", "run"), never);
     open[1]?.answer({ kind: "accept", scope: "always" });
     expect(await second).toMatchObject({ granted: true, warning: expect.stringContaining("disk full") });
     void approvals.decide(subject("/usr/bin/bash"), never);
     expect(open[2]?.question.scopes).toEqual(["once", "session"]);
+  });
+
+  test("a question that was answered, or failed, is not taken back: not by the answer, nor by the call's end", async () => {
+    const { ask, open } = client();
+    const approvals = new Approvals({ ask, remember: () => new Promise(() => {}) });
+    const call = new AbortController();
+    const decisions = ["a", "b", "c"].map((name) => approvals.decide(subject(`/bin/${name}`, "x"), call.signal));
+    open[0]?.answer({ kind: "decline" });
+    expect(await decisions[0]).toMatchObject({ because: "declined" });
+    open[1]?.fail(new Error("gone"));
+    expect(await decisions[1]).toMatchObject({ because: "failed" });
+    open[2]?.answer({ kind: "accept", scope: "always" });
+    await settled();
+    call.abort(); // while the rule is written
+    expect(await decisions[2]).toMatchObject({ because: "aborted" });
+    expect(open.map(({ signal }) => signal.aborted)).toEqual([false, false, false]);
   });
 
   test("a call's end takes its questions along, asked or waiting, and no other call's", async () => {
@@ -154,12 +170,17 @@ describe("the prefix offered", () => {
   });
 
   test("never a bare runner, by its own name or by the file behind it", () => {
-    for (const name of "sh bash zsh git env sudo xargs python3 python3.11 node perl busybox ssh docker ruby2.7 lua5.4".split(" ")) {
+    for (const name of "sh bash zsh git env sudo xargs python3 python3.11 node perl busybox ssh docker ruby2.7 lua5.4 pip pip3 apt-get dpkg".split(
+      " ",
+    )) {
       const binding = sessionBinding(`/usr/bin/${name}`, `/usr/bin/${name}`, [], 1);
-      expect(offeredPrefix(binding, `/usr/bin/${name}`)).toBeUndefined();
+      expect(canBeRemembered(binding, `/usr/bin/${name}`)).toBe(false);
+      const sub = sessionBinding(`/usr/bin/${name}`, `/usr/bin/${name}`, ["install", "x"], 2);
+      expect(sub).toEqual({ tokens: [`/usr/bin/${name}`, "install", "x"], exact: true });
+      expect(canBeRemembered(sub, `/usr/bin/${name}`)).toBe(true);
     }
     expect(sessionBinding("/usr/bin/tool", "/usr/bin/bash", ["a", "b"], 1).exact).toBe(true);
-    expect(offeredPrefix(sessionBinding("/bin/a", "/bin/a", ["\udcff"], 1), "/bin/a")).toBeUndefined();
+    expect(canBeRemembered(sessionBinding("/bin/a", "/bin/a", ["\udcff"], 1), "/bin/a")).toBe(false);
   });
 
   test("what is offered covers the command it was offered for", () => {
@@ -179,7 +200,7 @@ describe("the prefix offered", () => {
 describe("the message", () => {
   test("names the full path, the quoted arguments, the folder and the justification", () => {
     expect(promptMessage(subject("/usr/bin/gh", "pr", "create", "--title", "a b"))).toBe(
-      "Run this outside the sandbox?\n\n  /usr/bin/gh pr create --title 'a b'\n\nFolder: /work\nReason for asking: because\nAn answer for longer than once covers everything that begins with: /usr/bin/gh pr",
+      "Run this outside the sandbox?\n\n  /usr/bin/gh pr create --title 'a b'\n\nFolder: /work\nReason for asking: because\nAn answer for longer than once covers, in any folder, everything that begins with: /usr/bin/gh pr",
     );
   });
 

@@ -4,10 +4,11 @@ import { chmodSync, cpSync, linkSync, mkdirSync, realpathSync, symlinkSync, writ
 import { join } from "node:path";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { cleanEnvironment } from "../../src/policy/clean-environment.ts";
-import { explainCommand, explanationText } from "../../src/policy/explain.ts";
+import { type ExplainInput, explainCommand, explanationText } from "../../src/policy/explain.ts";
 import { parseMounts } from "../../src/policy/mounts.ts";
 import { parseRules } from "../../src/policy/parse-rules.ts";
 import { Policy } from "../../src/policy/policy.ts";
+import { parseCommands } from "../../src/policy/remembered-commands.ts";
 import { type Boundary, WritableGuard } from "../../src/policy/writable-guard.ts";
 import { temporaryFolder } from "../support/temporary.ts";
 
@@ -236,11 +237,49 @@ describe("an escalated command does not get the caller's environment", () => {
   });
 });
 
-test("explain names the rule, the effect, the guard's word and what is dropped", () => {
-  const rules = parseRules("my.rules", 'prefix_rule(["true"], "prompt", justification="why")');
-  const env = [`PATH=${PATH}`, "LD_PRELOAD=x", "TERM=xterm"];
-  const explain = (roots: string[]) => explainCommand({ rules, command: ["true", "a"], cwd: "/", env, boundary: { kind: "roots", roots } });
-  expect(explain([])).toMatchObject({ guard: "safe", verdict: { kind: "prompt" }, dropped: ["LD_PRELOAD", "PATH"] });
-  expect(explanationText(explain([]))).toContain('prompt ["true"] my.rules:1 (decides)');
-  expect(explanationText(explain(["/"]))).toContain("run inside the sandbox");
+describe("explain", () => {
+  const explain = (text: string, command: readonly string[], roots: readonly string[] = [], more: Partial<ExplainInput> = {}) => {
+    const env = [`PATH=${PATH}`, "HOME=/root", "LD_PRELOAD=x", "TERM=xterm", "CI=1"];
+    const rules = parseRules("my.rules", text);
+    return explanationText(explainCommand({ rules, command, cwd: "/", env, boundary: { kind: "roots", roots }, ...more }));
+  };
+
+  test("names the rule, the effect, the guard's word and what passes", () => {
+    const rules = 'prefix_rule(["true"], "prompt", justification="why")\nescalate_env("CI")';
+    const text = explain(rules, ["true", "a"]);
+    expect(text).toContain('prompt ["true"] my.rules:1 (decides)');
+    expect(text).toContain("Effect:   ask the user");
+    expect(text).toContain("Guard:    safe");
+    // HOME and PATH are not lost: the program gets the server's.
+    expect(text).toContain("Passes:   CI TERM, if the command sets it; all else has the server's values");
+    expect(text).not.toContain("HOME");
+    expect(explain(rules, ["true"], ["/"])).toContain("run inside the sandbox");
+  });
+
+  test("a rule that matches by the name and by the file behind it is one rule", () => {
+    const link = join(temporaryFolder(), "true");
+    symlinkSync("/bin/true", link);
+    expect(explain('prefix_rule(["true"])', [link]).match(/my\.rules:1/g)).toHaveLength(1);
+  });
+
+  test("looks at a script's interpreters, of which only a forbidden one counts", () => {
+    const script = join(temporaryFolder(), "script");
+    writeFileSync(script, "#!/bin/true\n", { mode: 0o755 });
+    const forbidden = explain('prefix_rule(["true"], "forbidden", justification="not this")', [script]);
+    expect(forbidden).toContain("Rules:    none matches\n");
+    expect(forbidden).toContain(
+      'Script:   it starts what is forbidden by ["true"] my.rules:1 (decides)\nEffect:   refuse\n          not this',
+    );
+    expect(explain('prefix_rule(["true"], "prompt")', [script])).toContain("Effect:   run inside the sandbox");
+    expect(explain('prefix_rule(["false"], "forbidden")', [script])).toContain("Effect:   run inside the sandbox");
+  });
+
+  test("says that an answer was remembered, and how many network rules are not enforced", () => {
+    const rules = 'prefix_rule(["true"], "prompt")\nnetwork_rule("a.example", "https", "allow")';
+    const commands = parseCommands("my.commands", '["/bin/true","a"]\n');
+    const text = explain(rules, ["/bin/true", "a"], [], { commands });
+    expect(text).toContain('Answer:   you have allowed always exactly ["/bin/true","a"] my.commands:1 (decides)\nEffect:   run outside');
+    expect(text).toContain("Network:  1 network_rule is not enforced");
+    expect(explain(rules, ["/bin/true", "a", "b"], [], { commands })).toContain("Effect:   ask the user");
+  });
 });

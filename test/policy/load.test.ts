@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { RulesError, RulesLoadError } from "../../src/policy/errors.ts";
-import { loadRules, rememberedFile } from "../../src/policy/load.ts";
+import { inspectRules, loadRules, rememberedFiles } from "../../src/policy/load.ts";
 import { parseRules } from "../../src/policy/parse-rules.ts";
-import { RememberError, rememberPrefix } from "../../src/policy/remember.ts";
+import { RememberError, rememberCommand, rememberPrefix } from "../../src/policy/remember.ts";
 import { STARTER_RULES, writeStarter } from "../../src/policy/starter.ts";
 import { temporaryFolder } from "../support/temporary.ts";
 
@@ -54,6 +54,20 @@ describe("loading", () => {
     expect(error.message).toContain("1.rules:1:1");
   });
 
+  test("what is shown of the files is what loading makes of them, earlier files' host_executables and network rules included", () => {
+    const home = temporaryFolder();
+    const places = { named: [home], home, configHome: undefined };
+    writeFileSync(join(home, "1.rules"), 'host_executable("ls", ["/usr/bin/ls"])\nnetwork_rule("a.example", "https", "allow")');
+    writeFileSync(join(home, "2.rules"), 'prefix_rule(["ls"], not_match=["/bin/ls"])');
+    expect(loadRules(places).rules.size).toBe(1);
+    expect(inspectRules(places)).toEqual([
+      { path: join(home, "1.rules"), rules: 0, networkRules: 1 },
+      { path: join(home, "2.rules"), rules: 1, networkRules: 0 },
+    ]);
+    writeFileSync(join(home, "3.rules"), 'prefix_rule(["ls"], match=["/bin/ls"])');
+    expect(inspectRules(places)[2]?.error).toBe(errorsOf(() => loadRules(places)).errors[0]?.message);
+  });
+
   test.skipIf(process.geteuid?.() === 0)("a folder that cannot be read is an error", () => {
     const home = temporaryFolder();
     mkdirSync(join(home, "execgate/rules"), { recursive: true });
@@ -67,7 +81,7 @@ describe("remembering", () => {
 
   test("appends the line, makes the folder 0700, writes no duplicate, mends a missing line break, survives a restart", async () => {
     const home = temporaryFolder();
-    const file = rememberedFile(places(home)) ?? "";
+    const file = rememberedFiles(places(home))?.rules ?? "";
     await rememberPrefix(file, ["/usr/bin/gh", "pr"]);
     expect(readFileSync(file, "utf8")).toBe('prefix_rule(pattern=["/usr/bin/gh", "pr"], decision="allow")\n');
     expect(statSync(join(home, ".config/execgate/rules")).mode & 0o777).toBe(0o700);
@@ -81,6 +95,24 @@ describe("remembering", () => {
     expect(rules.match(["/usr/bin/gh", "pr", "x"], { basenames: true })[0]?.rule).toMatchObject({ decision: "allow", remembered: true });
     expect(rules.match(["/bin/x", 'a"\n\u202e\\'], { basenames: true })[0]?.rule.remembered).toBe(true);
     expect(readdirSync(join(home, ".config/execgate/rules"))).toEqual(["default.rules"]);
+  });
+
+  test("a whole command is a line of JSON, read again where no flag names the rules; a broken line is an error that names it", async () => {
+    const home = temporaryFolder();
+    const file = rememberedFiles(places(home))?.commands ?? "";
+    const command = ["/usr/bin/git", "push", 'a"\n\u202e\\'];
+    await rememberCommand(file, command);
+    expect(await rememberCommand(file, command)).toEqual({ tokens: command, file, line: 1 });
+    writeFileSync(join(home, ".config/execgate/rules/mine.rules"), 'prefix_rule(["git"], "prompt")');
+    expect(loadRules(places(home)).commands.find(command)).toEqual({ tokens: command, file, line: 1 });
+    expect(loadRules(places(home)).commands.find(command.slice(0, 2))).toBeUndefined();
+    expect(loadRules({ ...places(home), named: [join(home, ".config/execgate/rules")] }).commands.size).toBe(0);
+    for (const broken of ['["git", "push"]', "git push", "{}", "[]", '["/bin/a", 1]']) {
+      writeFileSync(file, `# mine\n\n${broken}\n`);
+      expect(errorsOf(() => loadRules(places(home))).message).toStartWith(`${file}:3:1: `);
+      expect(inspectRules(places(home))[1]?.error).toStartWith(`${file}:3:1: `);
+    }
+    expect(rememberCommand(file, ["/bin/a", "\udcff"])).rejects.toBeInstanceOf(RememberError);
   });
 
   test("many at once lose nothing, and a lock left by a dead process is taken", async () => {

@@ -6,8 +6,9 @@
  * by the same attacks under danger-full-access, where there is no boundary to guard.
  */
 import { describe, expect, test } from "bun:test";
-import { linkSync } from "node:fs";
+import { linkSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { compile } from "../support/compile.ts";
 import { Grounds, INTERCEPTORS, type InterceptorName } from "../support/grounds.ts";
 
 const RULES = `
@@ -102,6 +103,25 @@ describe.each([...INTERCEPTORS])("%s", (interceptor) => {
     const result = await g.exec(`(exec -a /bin/evil ${g.bin}/tool x)`, { interceptor });
     expect(result.output).toBe(`/bin/sh\n${g.bin}/tool\nx\n${g.bin}/tool\n`);
     expect(result.escalated[0]?.note).toContain("argv[0]");
+  });
+
+  test("a program of many names, like git and busybox, does outside only what the rule's name of it does", async () => {
+    using g = new Grounds('prefix_rule(["box", "fetch"])\nprefix_rule(["applet", "list"])\n');
+    const source = `#include <stdio.h>
+      int main(int n, char **v) {
+        FILE *mark = fopen("${g.outside}/mark", "a");
+        if (mark) fprintf(mark, "%s %s\\n", v[0], v[1]);
+        return !mark;
+      }`;
+    compile(source, join(g.bin, "box"));
+    symlinkSync("box", join(g.bin, "applet"));
+    symlinkSync("box", join(g.bin, "evil"));
+    await g.exec(`evil fetch; ${g.bin}/evil fetch; (exec -a box ${g.bin}/evil fetch); (exec -a evil ${g.bin}/box fetch)`, { interceptor });
+    expect(new Set(g.mark("mark")?.trim().split("\n"))).toEqual(new Set([`${g.bin}/box fetch`, "box fetch"]));
+    // Positive control: under the names that rules give they get the argv[0] that they were started with.
+    await g.exec(`box fetch; applet list; applet fetch; evil list; ${g.bin}/../bin/applet list`, { interceptor });
+    const rest = g.mark("mark")?.trim().split("\n").slice(4);
+    expect(rest).toEqual(["box fetch", "applet list", `${g.bin}/box fetch`, expect.stringMatching(/\/bin\/applet list$/)]);
   });
 
   test("in a folder swapped while it is checked, thousands of times, the attacker's program never runs outside", async () => {

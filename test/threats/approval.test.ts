@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { Grounds, INTERCEPTORS } from "../support/grounds.ts";
+import { Grounds, INTERCEPTORS, until } from "../support/grounds.ts";
 
 const RULES = 'prefix_rule(["ask"], "prompt")\n';
 
@@ -67,6 +67,24 @@ describe.each([...INTERCEPTORS])("%s", (interceptor) => {
     client.decline((await client.question()).id);
     expect((await call).output).toBe(`outside\n${"Execution denied: the user declined\n".repeat(2)}`);
     expect(g.mark("ran")).toBe("A\n");
+  });
+
+  test("a question that was answered is not taken back; positive control: one whose call is cancelled is", async () => {
+    using g = new Grounds(RULES);
+    g.marking("ask", "ran");
+    await using client = await g.serve({ interceptor, elicitation: true });
+    for (const answer of ["accept", "decline"] as const) {
+      const call = client.shell("ask A");
+      client[answer]((await client.question()).id);
+      await call;
+    }
+    await client.shell("true"); // messages come in order
+    expect(client.withdrawn).toEqual(new Set());
+    const { id } = client.call("ask A");
+    const question = await client.question();
+    client.cancel(id);
+    await client.shell("true");
+    await until("the question is taken back", () => client.withdrawn.has(question.id));
   });
 
   test("a session's approval covers what was shown, and not the same name elsewhere or fewer arguments", async () => {

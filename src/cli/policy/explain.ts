@@ -24,12 +24,13 @@ export default defineCommand({
   },
   async run({ args, rawArgs }) {
     const command = commandWords(rawArgs, ["--rules", "--sandbox", "--writable-root", "--protect"]);
-    const { rules } = loadRules(rulePlaces(repeated(rawArgs, "--rules")));
+    const { rules, commands } = loadRules(rulePlaces(repeated(rawArgs, "--rules")));
     const { sandbox, protectGit, protect } = sandboxOptions(args, rawArgs);
     const supervised = false; // which decides about connects only, not about what may be written
     const input = planInput(sandbox, await machine(), { protectGit, protect, own: ownFolders() }, process.env, supervised);
     const explanation = explainCommand({
       rules,
+      commands,
       command,
       cwd: process.cwd(),
       env: ownEnvironment(),

@@ -1,16 +1,24 @@
-/** Every way of starting a program that we could think of: none gets a forbidden program to run, all get an allowed one to run outside. */
+/**
+ * Every way of starting a program that we could think of: none gets a forbidden program to run, all get an allowed one to run outside, and
+ * for each a human is asked once where a rule says so.
+ */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Supervised } from "../../support/supervised.ts";
+import { runOutside } from "../../support/run-outside.ts";
+import { OUTSIDE, Supervised } from "../../support/supervised.ts";
 
 let tools: string;
 /** The program that rules name: prints where it runs, and its arguments. */
 let target: string;
 let forbidding: Supervised;
 let allowing: Supervised;
+let prompting: Supervised;
+/** What the human says, and which files they were asked about. */
+let says: "yes" | "no";
+let asked: string[] = [];
 
 beforeAll(async () => {
   tools = mkdtempSync(join(tmpdir(), "execgate-tools-"));
@@ -57,16 +65,24 @@ beforeAll(async () => {
      int main(int n, char **argv) { v = argv; pthread_t t; pthread_create(&t, 0, run, 0); pthread_join(t, 0); return 9; }`,
     "-pthread",
   );
-  const rules = (decision: "allow" | "forbidden") => ({
+  const rules = (decision: "allow" | "prompt" | "forbidden") => ({
     rules: [{ prefix: ["target-program"] as [string], decision, reason: "not this" }],
   });
   forbidding = await Supervised.start(rules("forbidden"));
   allowing = await Supervised.start(rules("allow"));
+  prompting = await Supervised.start({
+    ...rules("prompt"),
+    onRequest: async (request, caller, decision, signal) => {
+      asked.push(`${decision.kind} ${request.resolved}`);
+      return says === "yes" ? runOutside(request, caller, OUTSIDE, signal) : { kind: "deny", reason: "the human said no" };
+    },
+  });
 });
 
 afterAll(() => {
   forbidding[Symbol.dispose]();
   allowing[Symbol.dispose]();
+  prompting[Symbol.dispose]();
   rmSync(tools, { recursive: true });
 });
 
@@ -138,6 +154,17 @@ for (const [name, script] of Object.entries(WAYS)) {
     const { out } = await run(allowing);
     // An interpreter is the script's business: the script was judged, and no rule names it.
     expect(out).toContain(name === "interpreter of a script" ? "RAN inside" : "RAN outside");
+  });
+  if (name === "interpreter of a script") continue; // nor is it asked about (test/policy/policy.test.ts)
+  test(`asked about: ${name}`, async () => {
+    for (says of ["no", "yes"] as const) {
+      asked = [];
+      const { out, err } = await run(prompting);
+      expect(out.includes("RAN inside")).toBe(false);
+      expect(out.includes("RAN outside")).toBe(says === "yes");
+      if (says === "no" && name !== "nohup" && name !== "make") expect(err).toContain("Execution denied: the human said no");
+      expect(asked).toEqual([`prompt ${target}`]);
+    }
   });
 }
 
