@@ -222,6 +222,7 @@ export class LauncherProcess implements Disposable {
       case "refused":
         return this.#settle(message.id)?.reject(new SpawnRefused(message.message, message.code, message.errno));
       case "exited":
+        this.#settle(message.id)?.resolve(); // it ended before it was told of
         if (this.#pending.size === 0) this.#clean = message.killed;
         this.#running.get(message.id)?.resolve(message.signal === undefined ? { code: message.code } : { signal: message.signal });
         this.#running.delete(message.id);

@@ -24,10 +24,14 @@ interface Child {
   readonly id: number;
   readonly sweepAfter: boolean;
   readonly pidfd: OwnedFd;
+  /** When the server is to be told that it was started, by the steady clock; undefined once it was. */
+  tellAt: number | undefined;
 }
 
 /** How often orphans are reaped while nothing else happens. */
 const REAP_EVERY_MS = 1000;
+/** What ends sooner than this is told of once, when it has: a message that the server need not be woken for. */
+const TELL_AFTER_MS = 10;
 
 /** Serves until the server closes its end. */
 export function runLauncher(): void {
@@ -80,11 +84,29 @@ class Launcher {
   #step(): void {
     const children = [...this.#children.values()];
     const interests = [{ fd: this.#control, events: POLLIN }, ...children.map(({ pidfd }) => ({ fd: pidfd.fd, events: POLLIN }))];
-    const [control = 0, ...ended] = poll(interests, this.#children.size > 0 ? REAP_EVERY_MS : -1);
+    const [control = 0, ...ended] = poll(interests, this.#patience());
     if (ended.some((events) => events !== 0) || control === 0) this.#reap();
+    this.#tell();
     if (control === 0) return;
     do this.#receive();
     while (this.#serving && this.#channel.waiting); // several may have come at once, and nothing would tell of the others
+  }
+
+  /** Milliseconds until there is something to do without being asked; -1: never. */
+  #patience(): number {
+    let patience = this.#children.size > 0 ? REAP_EVERY_MS : -1;
+    for (const { tellAt } of this.#children.values())
+      if (tellAt !== undefined) patience = Math.min(patience, Math.max(0, Math.ceil(tellAt - performance.now())));
+    return patience;
+  }
+
+  /** Says of programs that have run for a moment that they do. */
+  #tell(): void {
+    for (const child of this.#children.values()) {
+      if (child.tellAt === undefined || performance.now() < child.tellAt) continue;
+      child.tellAt = undefined;
+      this.#send({ type: "spawned", id: child.id });
+    }
   }
 
   #receive(): void {
@@ -140,8 +162,8 @@ class Launcher {
         fds: message.fds.map((to, i) => ({ from: fds[i]?.fd ?? asFd(0), to })),
         ignored: new Set(message.ignored),
       });
-      this.#children.set(pid, { id: message.id, sweepAfter: message.sweepAfter === true, pidfd: openPidfd(pid) });
-      this.#send({ type: "spawned", id: message.id });
+      const tellAt = performance.now() + TELL_AFTER_MS;
+      this.#children.set(pid, { id: message.id, sweepAfter: message.sweepAfter === true, pidfd: openPidfd(pid), tellAt });
     } catch (error) {
       const { code, errno } = error instanceof SystemError ? error : { code: "EINVAL", errno: 22 };
       this.#send({ type: "refused", id: message.id, code, errno, message: error instanceof Error ? error.message : String(error) });

@@ -2,7 +2,7 @@
  * What the server and a launcher say to each other, in frames over a stream socket (src/wire).
  *
  * server:   configure, then any number of spawn, signal and sweep
- * launcher: ready or failed, then spawned or refused for each spawn, exited for each that was spawned, swept for each sweep
+ * launcher: ready or failed, then refused for a spawn, or exited, and before that spawned where it has run for a moment; swept for each sweep
  */
 import type { Exit } from "../../ffi/process.ts";
 import type { FilterOptions } from "../sandbox/filter.ts";

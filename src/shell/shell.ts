@@ -153,7 +153,6 @@ export class Shell {
       reader?.start(); // while Bash starts
       const bash = await spawning;
       interception.started();
-      stdio.started();
       ending.addEventListener("abort", release, { once: true });
       if (ending.aborted) release();
       let failure: Error | undefined;

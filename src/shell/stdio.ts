@@ -28,12 +28,11 @@ export class Stdio implements Disposable {
     ];
   }
 
-  /** Bash has its copies: ours would keep the pipe from ending. */
-  started(): void {
-    for (const fd of this.#ours) fd.close();
-  }
-
+  /**
+   * Not before the call has ended. Bash's end says that it has, not the pipe's; while the write end is open here nobody need be woken for
+   * that, just when the call is to end.
+   */
   [Symbol.dispose](): void {
-    this.started();
+    for (const fd of this.#ours) fd.close();
   }
 }
