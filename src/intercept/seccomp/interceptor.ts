@@ -8,7 +8,7 @@
 
 import type { OwnedFd } from "../../../ffi/fd.ts";
 import { closeAll } from "../../../ffi/fd.ts";
-import type { Gate } from "../../gate/gate.ts";
+import type { EscalatedChild, Escalation, Gate } from "../../gate/gate.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { type LauncherProcess, SpawnRefused, type Supervision } from "../../launcher/launcher-process.ts";
 import type { Interception, Interceptor } from "../interceptor.ts";
@@ -143,6 +143,8 @@ class SeccompInterception implements Interception {
   readonly #closing = new AbortController();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #failed = Promise.withResolvers<Error>();
+  /** Settles once whoever is before the next has let go of its descriptors. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(gate: Gate, supervision: LauncherSupervision, onEnd: () => void) {
     this.#gate = gate;
@@ -178,11 +180,8 @@ class SeccompInterception implements Interception {
   async #decide(request: ExecRequest, caller: Caller, signal: AbortSignal): Promise<Outcome> {
     const decision = await this.#gate.decide(request, signal);
     if (decision.kind !== "escalate") return decision.kind === "run" ? { kind: "run" } : { kind: "deny", reason: decision.reason };
-    signal.throwIfAborted();
-    const descriptors = caller.descriptors();
     try {
-      const fds = descriptors.map(({ from, to }) => ({ from: from.fd, to }));
-      const child = await this.#gate.escalate(request, decision, fds);
+      const child = await this.#inTurn(() => this.#escalate(request, decision, caller, signal));
       const end = () => child.end();
       signal.addEventListener("abort", end, { once: true });
       if (signal.aborted) end();
@@ -192,9 +191,29 @@ class SeccompInterception implements Interception {
     } catch (error) {
       if (error instanceof SpawnRefused) return { kind: "failed", errno: error.errno };
       throw error;
-    } finally {
-      closeAll(descriptors.map(({ from }) => from));
     }
+  }
+
+  /** Starts the program. The duplicates are not kept while it runs. */
+  async #escalate(request: ExecRequest, decision: Escalation, caller: Caller, signal: AbortSignal): Promise<EscalatedChild> {
+    signal.throwIfAborted();
+    const passed = await caller.descriptors(signal);
+    try {
+      return await this.#gate.escalate(
+        request,
+        decision,
+        passed.map(({ from, to }) => ({ from: from.fd, to })),
+      );
+    } finally {
+      closeAll(passed.map(({ from }) => from));
+    }
+  }
+
+  /** One after the other, as the launcher starts them, so that however many ask hold no more descriptors than one. */
+  #inTurn<T>(start: () => Promise<T>): Promise<T> {
+    const started = this.#turn.then(start);
+    this.#turn = started.catch(() => {}); // told to whoever asked
+    return started;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
