@@ -51,9 +51,18 @@ export function libc<T extends Record<string, FFIFunction>>(symbols: T): Bound<T
   return bound as Bound<T>;
 }
 
-/** C functions, bound at once. @throws Error where this C library lacks one */
-export function bindNow<T extends Record<string, FFIFunction>>(symbols: T): Bound<T> {
-  return dlopen(PATH, symbols).symbols;
+/**
+ * C functions, bound at once.
+ * @param older the library that has them where the C library is one that does not
+ * @throws Error where neither has one
+ */
+export function bindNow<T extends Record<string, FFIFunction>>(symbols: T, older?: string): Bound<T> {
+  try {
+    return dlopen(PATH, symbols).symbols;
+  } catch (error) {
+    if (older === undefined) throw error;
+    return dlopen(older, symbols).symbols;
+  }
 }
 
 /** errno of the last call that failed on this thread. Read it before anything else runs. */

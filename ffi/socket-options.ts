@@ -5,6 +5,7 @@ import { errno, libc } from "./libc.ts";
 
 const c = libc({
   getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },
+  setsockopt: { args: ["i32", "i32", "i32", "buffer", "u32"], returns: "i32" },
   connect: { args: ["i32", "buffer", "u32"], returns: "i32" },
 });
 
@@ -12,6 +13,7 @@ const SOL_SOCKET = 1;
 /** asm-generic/socket.h: the same on x86-64 and arm64. */
 const SO_TYPE = 3;
 const SO_ERROR = 4;
+const SO_LINGER = 13;
 const SO_SNDTIMEO = 21;
 const SO_DOMAIN = 39;
 const SO_COOKIE = 57;
@@ -51,6 +53,16 @@ export function cookieOf(socket: Fd): bigint {
 /** Which network namespace a socket belongs to (Linux 5.14). @returns undefined where the kernel does not tell */
 export function networkOf(socket: Fd): bigint | undefined {
   return ask(socket, SO_NETNS_COOKIE, 8) === 0 ? view.getBigUint64(0, true) : undefined;
+}
+
+/**
+ * Has the last close of a socket not wait for its peer: what is still to be sent goes out in the background, as without SO_LINGER (man 7
+ * socket). Who else has the socket open finds the option off; a close that was to discard what is unsent (a linger of no time) still does.
+ */
+export function withdrawLinger(socket: Fd): void {
+  if (ask(socket, SO_LINGER, 8) !== 0 || view.getInt32(0, true) === 0 || view.getInt32(4, true) === 0) return;
+  value.fill(0, 0, 8);
+  c.setsockopt(socket, SOL_SOCKET, SO_LINGER, value, 8); // fails for no socket that has the option
 }
 
 /** How long a blocking connect may wait, in milliseconds; undefined for as long as it takes. */

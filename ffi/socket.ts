@@ -90,15 +90,23 @@ export interface Received {
   readonly fds: OwnedFd[];
 }
 
+export interface ReceiveOptions {
+  /** Return "again" where nothing is there, instead of waiting. */
+  readonly nonBlocking?: boolean;
+  /** What owns the descriptors that come: ForeignFd where they are not the peer's own. */
+  readonly owner?: (new (fd: number) => OwnedFd) | undefined;
+}
+
 /**
  * One recvmsg(2) into `into`.
  * @returns "again" where nothing is there and `nonBlocking` was asked for.
  * @throws SystemError, also with EMSGSIZE where control data was cut off (out of descriptors, for one).
  */
-export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlocking?: boolean } = {}): Received | "again" {
+export function receiveMessage(socket: Fd, into: Uint8Array, options: ReceiveOptions = {}): Received | "again" {
+  const { nonBlocking = false, owner = OwnedFd } = options;
   makeRoom(into.length);
   describe(into.length, CONTROL_BYTES);
-  const flags = layout.MSG_CMSG_CLOEXEC | (options.nonBlocking ? layout.MSG_DONTWAIT : 0);
+  const flags = layout.MSG_CMSG_CLOEXEC | (nonBlocking ? layout.MSG_DONTWAIT : 0);
   for (;;) {
     const count = Number(c.recvmsg(socket, block.bytes, flags));
     if (count === -1) {
@@ -107,7 +115,7 @@ export function receiveMessage(socket: Fd, into: Uint8Array, options: { nonBlock
       if (number === ERRNO.EINTR) continue;
       throw new SystemError("recvmsg", number, "receive a message");
     }
-    const fds = receivedFds();
+    const fds = receivedFds(owner);
     if ((block.view.getInt32(layout.msghdr.flags, true) & layout.MSG_CTRUNC) !== 0) {
       closeAll(fds);
       throw new SystemError("recvmsg", ERRNO.EMSGSIZE, "receive descriptors (too many, or this process may open no more)");
@@ -150,7 +158,7 @@ function putRights(fds: readonly Fd[]): number {
 }
 
 /** Takes ownership of every descriptor in the control data, whatever else is in it. */
-function receivedFds(): OwnedFd[] {
+function receivedFds(Owner: new (fd: number) => OwnedFd): OwnedFd[] {
   const { view } = block;
   const { cmsg, msghdr } = layout;
   const end = CONTROL_AT + Math.min(view.getUint32(msghdr.controllen, true), CONTROL_BYTES);
@@ -159,7 +167,7 @@ function receivedFds(): OwnedFd[] {
     const length = view.getUint32(at, true);
     if (length < cmsg.data || at + length > end) break;
     if (view.getInt32(at + cmsg.level, true) === layout.SOL_SOCKET && view.getInt32(at + cmsg.type, true) === layout.SCM_RIGHTS) {
-      for (let k = at + cmsg.data; k + 4 <= at + length; k += 4) fds.push(new OwnedFd(view.getInt32(k, true)));
+      for (let k = at + cmsg.data; k + 4 <= at + length; k += 4) fds.push(new Owner(view.getInt32(k, true)));
     }
     at += cmsgSpace(layout, length - cmsg.data);
   }

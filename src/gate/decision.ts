@@ -4,6 +4,7 @@
  * Run: inside the sandbox. Escalate: outside, by the server, with the program file, argv and environment given here, not those that
  * the caller named. Deny: not at all, with a reason that the caller and the model are told.
  */
+import type { Fd } from "../../ffi/fd.ts";
 import type { Enclosure } from "../shell/enclosure.ts";
 import type { ExecRequest } from "./request.ts";
 
@@ -28,6 +29,8 @@ export type Decision =
 export interface CallTerms {
   /** The sandbox that the call runs in. */
   readonly enclosure: Pick<Enclosure, "boundary" | "gitUnprotected" | "noteEscalation" | "mistrusted" | "trust">;
+  /** Standard input, output and error of the call, where they are the user's own. */
+  readonly stdio?: readonly Fd[] | undefined;
   /** Stops the call's clock, while a human is asked, until what it returns is disposed of. */
   pauseClock(): Disposable;
 }

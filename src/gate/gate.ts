@@ -2,18 +2,20 @@
  * The gate: exec request → decision → outcome, for one shell call, on whichever interceptor the request came.
  *
  * Guarantees: an interceptor always gets a decision, a failing decider's being Deny; an escalated child runs the gate's own copy of the
- * request, with the caller's descriptors, folder, umask and ignored signals, and ends with the caller or the call.
+ * request, with the caller's descriptors (if those may be passed: passed.ts), folder, umask and ignored signals, and ends with the caller
+ * or the call.
  */
 
-import type { Fd } from "../../ffi/fd.ts";
 import { exitStatus } from "../../ffi/process.ts";
 import type { CallAudit, SettledLine } from "../audit/trail.ts";
 import { type LauncherProcess, type Running, SpawnRefused } from "../launcher/launcher-process.ts";
 import type { LauncherPool, Lease } from "../launcher/pool.ts";
+import { unattended } from "../policy/unattended.ts";
 import { printable } from "../text/printable.ts";
 import { callerState, openCallerFolder } from "./caller.ts";
 import type { CallTerms, Decider, Decision } from "./decision.ts";
 import { Held } from "./held.ts";
+import { type Handed, judgePassed } from "./passed.ts";
 import { GateRecord } from "./record.ts";
 import type { ExecRequest } from "./request.ts";
 
@@ -105,15 +107,16 @@ export class Gate {
 
   /**
    * Starts the escalated child.
-   * @param fds the caller's descriptors here and the numbers they had there; still the interceptor's to close once this resolves
+   * @param hand the caller's descriptors here, and the numbers they had there; still the interceptor's to close, at the latest once this
+   *   has settled
    * @throws SpawnRefused (src/launcher) where the program cannot be run; EscalationFailed for anything else, as where the caller is not
    *   what it claims
    */
-  async escalate(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<EscalatedChild> {
+  async escalate(request: ExecRequest, decision: Escalation, hand: () => Handed | Promise<Handed>): Promise<EscalatedChild> {
     const held = this.#held.take(request);
     try {
       if (held === undefined) throw new Error(TOO_MUCH);
-      return this.#child(request, decision, await this.#start(request, decision, fds), held);
+      return this.#child(request, decision, await this.#start(request, decision, await hand()), held);
     } catch (error) {
       held?.[Symbol.dispose]();
       const reason = printable(error instanceof Error ? error.message : String(error), REASON_LENGTH);
@@ -124,19 +127,16 @@ export class Gate {
     }
   }
 
-  async #start(request: ExecRequest, decision: Escalation, fds: readonly { from: Fd; to: number }[]): Promise<Running> {
+  async #start(request: ExecRequest, decision: Escalation, { fds, sent }: Handed): Promise<Running> {
     const { umask, ignored } = callerState(request.pid);
     using folder = openCallerFolder(request.pid, request.cwd);
+    const { attended } = judgePassed(fds, this.#terms.stdio);
     const launcher = await this.#launcher();
-    const running = await launcher.spawn({
-      file: decision.program,
-      argv: decision.argv,
-      env: decision.env,
-      cwd: folder.fd,
-      fds,
-      umask,
-      ignored: [...ignored],
-    });
+    const env = attended ? decision.env : unattended(decision.env);
+    const running = await launcher.spawn(
+      { file: decision.program, argv: decision.argv, env, cwd: folder.fd, fds, umask, ignored: [...ignored] },
+      sent,
+    );
     this.#terms.enclosure.noteEscalation();
     return running;
   }

@@ -138,9 +138,10 @@ export class LauncherProcess implements Disposable {
 
   /**
    * Starts a program.
+   * @param sent called once its descriptors need no longer be open here
    * @throws SpawnRefused with execve's errno, or LauncherError
    */
-  async spawn(program: Program): Promise<Running> {
+  async spawn(program: Program, sent?: () => void): Promise<Running> {
     if (this.#dead !== undefined) throw this.#dead;
     if (program.fds.length > MAX_SPAWN_FDS) throw new SpawnRefused(`more than ${MAX_SPAWN_FDS} open descriptors`, "E2BIG", 7);
     this.#clean = undefined;
@@ -156,6 +157,7 @@ export class LauncherProcess implements Disposable {
     try {
       if (typeof cwd === "string") await this.#send({ ...message, cwd }, attached);
       else await this.#send(message, [...attached, cwd]);
+      sent?.();
       await this.#inTime(spawned.promise, ANSWER_LIMIT_MS);
     } catch (error) {
       this.#pending.delete(id);

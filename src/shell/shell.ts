@@ -95,7 +95,7 @@ export class Shell {
     const { decider, outside, interceptor } = this.#options;
     const { command, workdir } = call;
     const audit = this.#options.audit?.begin({ command, workdir, sandbox: enclosure.summary, interceptor: interceptor.name });
-    const gate = new Gate(decider, outside, { enclosure, pauseClock: () => deadline.pause() }, audit);
+    const gate = new Gate(decider, outside, { enclosure, stdio: call.stdio, pauseClock: () => deadline.pause() }, audit);
     const ending = AbortSignal.any(signal === undefined ? [deadline.expired] : [deadline.expired, signal]);
     let left: readonly string[] = [];
     let ended: Ended;

@@ -5,6 +5,7 @@
  * `dispose` closes the socket and every descriptor that nobody took.
  */
 import type { Fd, OwnedFd } from "../../ffi/fd.ts";
+import { ForeignFd } from "../../ffi/foreign-fd.ts";
 import { POLLIN, POLLOUT } from "../../ffi/poll-layout.ts";
 import { poller } from "../../ffi/poller.ts";
 import { receiveMessage, sendMessage } from "../../ffi/socket.ts";
@@ -17,17 +18,21 @@ const arrived = new Uint8Array(64 * 1024);
 export interface ChannelOptions {
   /** More descriptors than this with one frame is an error. */
   readonly maxFds: number;
+  /** Where the peer, and whose descriptors it sends, may be anybody: none of them is waited for when it is closed. */
+  readonly foreign?: boolean | undefined;
 }
 
 export class Channel implements Disposable {
   readonly #socket: OwnedFd;
   readonly #inbox: Inbox;
+  readonly #owner: typeof ForeignFd | undefined;
   readonly #closing = new AbortController();
   #sending: Promise<void> = Promise.resolve();
 
   constructor(socket: OwnedFd, options: ChannelOptions) {
-    this.#socket = socket;
+    this.#socket = options.foreign ? ForeignFd.of(socket) : socket; // descriptors that nobody received close with it
     this.#inbox = new Inbox(options.maxFds);
+    this.#owner = options.foreign ? ForeignFd : undefined;
   }
 
   /**
@@ -54,7 +59,7 @@ export class Channel implements Disposable {
     for (;;) {
       const message = this.#inbox.take();
       if (message !== undefined) return message;
-      const received = receiveMessage(this.#socket.fd, arrived, { nonBlocking: true });
+      const received = receiveMessage(this.#socket.fd, arrived, { nonBlocking: true, owner: this.#owner });
       if (received === "again") {
         await poller.wait(this.#socket.fd, POLLIN, this.#ending(signal));
         continue;

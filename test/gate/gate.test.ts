@@ -23,14 +23,16 @@ test("where no launcher could be had for one escalated program, the next of the 
   );
   using nothing = openNull();
   const fds = [0, 1, 2].map((to) => ({ from: nothing.fd, to }));
-  const refused = await gate.escalate(request, decision, fds).then(
-    () => "started",
-    (error: Error) => error.message,
-  );
+  const refused = await gate
+    .escalate(request, decision, () => ({ fds, sent: () => {} }))
+    .then(
+      () => "started",
+      (error: Error) => error.message,
+    );
   expect(refused).toContain("/nowhere/launcher");
   expect(gate.record.denied.map(({ reason }) => reason)).toEqual([refused]);
   pool.replace(LAUNCHER);
-  const child = await gate.escalate(request, decision, fds);
+  const child = await gate.escalate(request, decision, () => ({ fds, sent: () => {} }));
   expect(await child.status).toBe(7);
   expect(escalated).toBe(1);
   expect(await gate.close()).toBe(0);
@@ -54,7 +56,7 @@ test("what waits for an answer or runs outside holds so much memory and no more;
   using nothing = openNull();
   const fds = [0, 1, 2].map((to) => ({ from: nothing.fd, to }));
   const decision: Escalation = { kind: "escalate", program: "/bin/sh", argv: ["sh", "-c", "exec sleep 60"], env: ["PATH=/usr/bin:/bin"] };
-  const start = () => gate.escalate(request([large]), decision, fds);
+  const start = () => gate.escalate(request([large]), decision, () => ({ fds, sent: () => {} }));
   const running = await Promise.all([start(), start()]);
   const refused = await start().then(
     () => "started",

@@ -19,7 +19,7 @@ const SIGKILL = 9;
 
 /** @param env the program's environment, entries "NAME=value": never the caller's own */
 export async function runOutside(request: ExecRequest, caller: Caller, env: readonly string[], signal: AbortSignal): Promise<Outcome> {
-  const descriptors = caller.descriptors();
+  const descriptors = await caller.descriptors();
   const { umask, ignored } = callerState(request.pid);
   let pid: ReturnType<typeof spawn>;
   try {

@@ -8,6 +8,7 @@
  */
 import { isAbsolute } from "node:path";
 import { closeAll, type OwnedFd } from "../../../ffi/fd.ts";
+import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { peerPid } from "../../../ffi/peer.ts";
 import { POLLIN } from "../../../ffi/poll-layout.ts";
 import { poller } from "../../../ffi/poller.ts";
@@ -30,17 +31,20 @@ import { type Answer, type EscalateRequest, encodeAnswer, encodeResult, MAX_FDS,
 const MAX_SESSIONS = 256;
 /** Descriptors that one exec may pass on: a program's usual limit is 1024. */
 const MAX_PASSED = 240;
+/** Those that all sessions of one call have sent and that no program was started with yet. */
+const MAX_WAITING = 2048;
 
 export class EscalateListener implements AsyncDisposable {
   readonly #socket: OwnedFd;
   readonly #gate: Gate;
   readonly #closing = new AbortController();
   readonly #sessions = new Set<Promise<void>>();
+  readonly #waiting: Waiting = { count: 0 };
   readonly #accepting: Promise<void>;
 
   /** Takes over the server's end of the datagram pair and starts to serve. */
   constructor(socket: OwnedFd, gate: Gate) {
-    this.#socket = socket;
+    this.#socket = ForeignFd.of(socket); // descriptors that nobody received close with it
     this.#gate = gate;
     this.#accepting = this.#accept();
   }
@@ -62,7 +66,7 @@ export class EscalateListener implements AsyncDisposable {
 
   /** @returns the server's end of a new session, undefined for a message that is not one */
   #receive(): OwnedFd | undefined | "again" {
-    const received = receiveMessage(this.#socket.fd, new Uint8Array(64), { nonBlocking: true });
+    const received = receiveMessage(this.#socket.fd, new Uint8Array(64), { nonBlocking: true, owner: ForeignFd });
     if (received === "again") return "again";
     const [session, ...more] = received.fds;
     if (session !== undefined && more.length === 0 && received.count === 1) return session;
@@ -72,7 +76,7 @@ export class EscalateListener implements AsyncDisposable {
   }
 
   #serve(socket: OwnedFd): void {
-    const session = new EscalateSession(socket, this.#gate, this.#closing.signal).run();
+    const session = new EscalateSession(socket, this.#gate, this.#closing.signal, this.#waiting).run();
     this.#sessions.add(session);
     void session.finally(() => this.#sessions.delete(session));
   }
@@ -85,17 +89,24 @@ export class EscalateListener implements AsyncDisposable {
   }
 }
 
+/** Descriptors that the sessions of one call hold for programs that are to be started. */
+interface Waiting {
+  count: number;
+}
+
 class EscalateSession {
   readonly #pid: number | undefined;
   readonly #channel: Channel;
   readonly #gate: Gate;
   readonly #signal: AbortSignal;
+  readonly #waiting: Waiting;
 
-  constructor(socket: OwnedFd, gate: Gate, signal: AbortSignal) {
+  constructor(socket: OwnedFd, gate: Gate, signal: AbortSignal, waiting: Waiting) {
     this.#pid = peerPid(socket.fd);
-    this.#channel = new Channel(socket, { maxFds: MAX_FDS });
+    this.#channel = new Channel(socket, { maxFds: MAX_FDS, foreign: true });
     this.#gate = gate;
     this.#signal = signal;
+    this.#waiting = waiting;
   }
 
   /** Serves the session to its end; never rejects. */
@@ -156,12 +167,8 @@ class EscalateSession {
     let numbers: readonly number[] = [];
     try {
       numbers = await this.#descriptors(next, received, ours);
-      const child = await this.#gate.escalate(
-        request,
-        decision,
-        received.map((fd, i) => ({ from: fd.fd, to: numbers[i] ?? 0 })),
-      );
-      closeAll(received);
+      const fds = received.map((fd, i) => ({ from: fd.fd, to: numbers[i] ?? 0 }));
+      const child = await this.#gate.escalate(request, decision, () => ({ fds, sent: () => this.#letGo(received) }));
       void this.#forward(next, child);
       await this.#channel.send(encodeResult(await child.status), [], this.#signal);
     } catch (error) {
@@ -174,8 +181,13 @@ class EscalateSession {
         await this.#channel.send(encodeResult(1), [], this.#signal);
       } else throw error;
     } finally {
-      closeAll(received);
+      this.#letGo(received);
     }
+  }
+
+  #letGo(received: OwnedFd[]): void {
+    this.#waiting.count -= received.length;
+    closeAll(received.splice(0));
   }
 
   async #descriptors(next: Next, received: OwnedFd[], ours: boolean): Promise<number[]> {
@@ -184,10 +196,12 @@ class EscalateSession {
       const message = await next.take();
       if (message === undefined) throw new WireError("the helper left before it sent its descriptors");
       received.push(...message.fds);
+      this.#waiting.count += message.fds.length;
       const part = parseFds(message.value, message.fds.length);
       numbers.push(...part.numbers);
       if (new Set(numbers).size !== numbers.length) throw new WireError("two descriptors for one number");
       if (numbers.length > MAX_PASSED) throw new WireError(`more than ${MAX_PASSED} descriptors`);
+      if (this.#waiting.count > MAX_WAITING) throw new WireError(`more than ${MAX_WAITING} descriptors of all that wait to be started`);
       if (!part.more || !ours) return numbers;
     }
   }

@@ -2,16 +2,31 @@
  * A process that waits in its exec, as the main thread sees it: the descriptors that a program run outside in its place is to be given.
  *
  * Guarantees: the descriptors are the caller's own (a pidfd never means a later process of the same number), close-on-exec here and
- * owned by whoever asked for them.
+ * owned by whoever asked for them. The main thread is not held up by what the caller has made of them: how many it looks at is bounded, and
+ * what the kernel has to say of one (each watch of an epoll set, each lock on a file) is read on another thread.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { openSync, read, readdirSync, readFileSync } from "node:fs";
+import { promisify } from "node:util";
 import { closeAll, OwnedFd } from "../../../ffi/fd.ts";
+import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { descriptorOf } from "../../../ffi/pidfd.ts";
 import { signalPidfd } from "../../../ffi/process.ts";
 
 const O_CLOEXEC = 0o2000000;
-/** A program's usual limit is 1024, and SCM_MAX_FD 253: what one message to a launcher can carry, less its folder. */
-const MOST_DESCRIPTORS = 250;
+/** SCM_MAX_FD is 253: what one message to a launcher can carry, less its folder. */
+const MOST_PASSED = 250;
+/** A program's usual limit on open files, most of which it keeps to itself. */
+const MOST_OPEN = 1024;
+/** How many are looked at together. */
+const TOGETHER = 16;
+/** How large a table of them is read: it has room for the highest number, and a process may have used a high one. */
+const LARGEST_TABLE = 4096;
+
+export interface Passed {
+  readonly from: ForeignFd;
+  /** Its number in the caller. */
+  readonly to: number;
+}
 
 export class Caller implements Disposable {
   readonly tid: number;
@@ -28,17 +43,22 @@ export class Caller implements Disposable {
 
   /**
    * Duplicates of every descriptor that the program would have inherited, each with its number there.
-   * @throws SystemError (out of descriptors); Error where there are too many, or the caller is gone
+   * @param signal ends it between two looks
+   * @throws SystemError (out of descriptors); Error where there are too many, or the caller is gone; the signal's reason
    */
-  descriptors(): { readonly from: OwnedFd; readonly to: number }[] {
-    const out: { from: OwnedFd; to: number }[] = [];
+  async descriptors(signal?: AbortSignal): Promise<Passed[]> {
+    const out: Passed[] = [];
     try {
-      for (const name of readdirSync(`/proc/${this.tid}/fd`)) {
-        const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${this.tid}/fdinfo/${name}`, "latin1"))?.[1];
-        if (flags === undefined || (Number.parseInt(flags, 8) & O_CLOEXEC) !== 0) continue;
-        const from = descriptorOf(this.#pidfd.fd, Number(name));
-        if (from !== undefined) out.push({ from, to: Number(name) });
-        if (out.length > MOST_DESCRIPTORS) throw new Error(`the caller passes on more than ${MOST_DESCRIPTORS} open files`);
+      const numbers = this.#numbers();
+      for (let at = 0; at < numbers.length; at += TOGETHER) {
+        const some = numbers.slice(at, at + TOGETHER);
+        const inherited = await Promise.all(some.map((number) => isInherited(this.tid, number)));
+        signal?.throwIfAborted();
+        for (const number of some.filter((_, i) => inherited[i])) {
+          const from = descriptorOf(this.#pidfd.fd, number);
+          if (from !== undefined) out.push({ from: ForeignFd.of(from), to: number });
+          if (out.length > MOST_PASSED) throw new Error(`the caller passes on more than ${MOST_PASSED} open files`);
+        }
       }
       this.#mustLive();
       return out;
@@ -48,6 +68,15 @@ export class Caller implements Disposable {
     }
   }
 
+  /** Of all that it has open. */
+  #numbers(): number[] {
+    const size = /^FDSize:\s*(\d+)$/m.exec(readFileSync(`/proc/${this.tid}/status`, "latin1"))?.[1];
+    if (Number(size) > LARGEST_TABLE) throw new Error(`the caller has an open file of a higher number than ${LARGEST_TABLE - 1}`);
+    const names = readdirSync(`/proc/${this.tid}/fd`);
+    if (names.length > MOST_OPEN) throw new Error(`the caller has more than ${MOST_OPEN} open files`);
+    return names.map(Number);
+  }
+
   #mustLive(): void {
     if (!this.alive) throw new Error("the caller has ended");
   }
@@ -55,4 +84,16 @@ export class Caller implements Disposable {
   [Symbol.dispose](): void {
     this.#pidfd.close();
   }
+}
+
+/** Its first lines are position, flags and mount; the kernel makes up all of it at the first read. */
+const HEAD_BYTES = 256;
+const readSome = promisify(read);
+
+/** Whether a descriptor would survive the exec; a racer may have closed it by now. */
+async function isInherited(tid: number, number: number): Promise<boolean> {
+  using info = new ForeignFd(openSync(`/proc/${tid}/fdinfo/${number}`, "r"));
+  const { bytesRead, buffer } = await readSome(info.fd, Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, null);
+  const flags = /^flags:\s*([0-7]+)$/m.exec(buffer.toString("latin1", 0, bytesRead))?.[1];
+  return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
 }

@@ -8,11 +8,11 @@
 
 import type { OwnedFd } from "../../../ffi/fd.ts";
 import { closeAll } from "../../../ffi/fd.ts";
-import type { Gate } from "../../gate/gate.ts";
+import type { EscalatedChild, Escalation, Gate } from "../../gate/gate.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { type LauncherProcess, SpawnRefused, type Supervision } from "../../launcher/launcher-process.ts";
 import type { Interception, Interceptor } from "../interceptor.ts";
-import type { Caller } from "./caller.ts";
+import type { Caller, Passed } from "./caller.ts";
 import type { Note, Outcome, SessionConfig } from "./protocol.ts";
 import { type Attachment, type Connects, type SessionHooks, Supervisor } from "./supervisor.ts";
 
@@ -150,6 +150,8 @@ class SeccompInterception implements Interception {
   readonly #closing = new AbortController();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #failed = Promise.withResolvers<Error>();
+  /** Settles once whoever is before the next has let go of its descriptors. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(gate: Gate, supervision: LauncherSupervision, onEnd: () => void) {
     this.#gate = gate;
@@ -185,11 +187,8 @@ class SeccompInterception implements Interception {
   async #decide(request: ExecRequest, caller: Caller, signal: AbortSignal): Promise<Outcome> {
     const decision = await this.#gate.decide(request, signal);
     if (decision.kind !== "escalate") return decision.kind === "run" ? { kind: "run" } : { kind: "deny", reason: decision.reason };
-    signal.throwIfAborted();
-    const descriptors = caller.descriptors();
     try {
-      const fds = descriptors.map(({ from, to }) => ({ from: from.fd, to }));
-      const child = await this.#gate.escalate(request, decision, fds);
+      const child = await this.#escalate(request, decision, caller, signal);
       const end = () => child.end();
       signal.addEventListener("abort", end, { once: true });
       if (signal.aborted) end();
@@ -199,8 +198,31 @@ class SeccompInterception implements Interception {
     } catch (error) {
       if (error instanceof SpawnRefused) return { kind: "failed", errno: error.errno };
       throw error;
+    }
+  }
+
+  /**
+   * Starts the program. Its descriptors are held here no longer than it takes to send them, and those of one program at a time, so that
+   * however many ask hold no more than one.
+   */
+  async #escalate(request: ExecRequest, decision: Escalation, caller: Caller, signal: AbortSignal): Promise<EscalatedChild> {
+    const turn = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    const passed: Passed[] = [];
+    const letGo = () => {
+      closeAll(passed.splice(0).map(({ from }) => from));
+      resolve();
+    };
+    try {
+      return await this.#gate.escalate(request, decision, async () => {
+        await turn;
+        signal.throwIfAborted();
+        passed.push(...(await caller.descriptors(signal)));
+        return { fds: passed.map(({ from, to }) => ({ from: from.fd, to })), sent: letGo };
+      });
     } finally {
-      closeAll(descriptors.map(({ from }) => from));
+      letGo();
     }
   }
 

@@ -20,6 +20,7 @@ const REFUSED = {
   "one number twice": "Escalate",
   "fewer descriptors than numbers": "Escalate",
   "a chain without end": "Escalate",
+  "chains left open": "after ",
 } as const;
 
 test("a peer that breaks the protocol is refused, leaks nothing, and does not disturb another call", async () => {

@@ -168,6 +168,51 @@ print(subprocess.call(["id"], stderr=open("/dev/null")))
   expect((await gate.bash(kinds)).out).toBe("1\n1\nbefore Execution denied: no\n1\n1\n1\n1\n");
 });
 
+test("a file that somebody else is writing to, for as long as they like, does not hold up the supervisor as its stderr", async () => {
+  using gate = await Supervised.start({ rules: forbidding });
+  // A write of bytes that are not there yet (man userfaultfd; the filter has none of it inside) holds the lock on the file.
+  const writer = gate.compile(
+    "writer",
+    `#include <fcntl.h>
+     #include <linux/userfaultfd.h>
+     #include <poll.h>
+     #include <pthread.h>
+     #include <sys/ioctl.h>
+     #include <sys/mman.h>
+     #include <sys/syscall.h>
+     #include <unistd.h>
+     static char *page;
+     static void *run(void *file) { write(open(file, O_WRONLY), page, 4096); return file; }
+     int main(int argc, char **argv) {
+       int fault = syscall(SYS_userfaultfd, O_CLOEXEC);
+       struct uffdio_api api = { .api = UFFD_API };
+       if (fault == -1 || ioctl(fault, UFFDIO_API, &api)) return 1;
+       page = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+       struct uffdio_register range = { { (unsigned long)page, 4096 }, UFFDIO_REGISTER_MODE_MISSING };
+       ioctl(fault, UFFDIO_REGISTER, &range);
+       pthread_t t;
+       pthread_create(&t, 0, run, argv[1]);
+       struct pollfd waits = { fault, POLLIN };
+       poll(&waits, 1, -1);
+       write(1, "held\\n", 5);
+       pause();
+     }`,
+    "-pthread",
+  );
+  const log = join(gate.folder, "log");
+  writeFileSync(log, "");
+  const holder = Bun.spawn([writer, log], { stdout: "pipe" });
+  const { value, done } = await holder.stdout.getReader().read();
+  if (done) process.stderr.write("not tried with a write that waits: userfaultfd is not to be had here\n");
+  else expect(Buffer.from(value).toString()).toBe("held\n");
+  expect((await gate.bash(`for i in 1 2 3; do id 2>>log; echo $?; done; id 2>other; cat other`)).out).toMatch(/^1\n1\n1\n/);
+  holder.kill("SIGKILL");
+  await holder.exited;
+  // Positive control: what was held up is written, and so is what comes after it.
+  await until("written", () => readFileSync(log, "latin1").includes("Execution denied: no\n"));
+  expect((await gate.bash("until test -s after; do id 2>after; done; cat after")).out).toBe("Execution denied: no\n");
+});
+
 test("a refusal is not written where the caller may only read", async () => {
   using gate = await Supervised.start({ rules: forbidding });
   // What is its stderr, and whether the line reaches the pipe that it holds open for reading and writing as 9.
