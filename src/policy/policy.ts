@@ -7,6 +7,9 @@
  *                        └ unsafe ─► run, and why                    │              └ no ──► prompt
  *                                                                    └ unsafe ─► run, and why (nobody is asked)
  *
+ * Programs that obey git are judged once more where the guard is content: by whose configuration they would obey (git-repository.ts).
+ * Where that is unsure an allow is run, and why; a prompt says so, whatever was answered before.
+ *
  * Guarantees: synchronous, no question, no write. A file that does not exist, or that cannot be executed, is "run": the kernel gives
  * the error. Only what a verdict carries is ever executed (design.md rule 2): nothing need be looked at again.
  */
@@ -16,6 +19,7 @@ import type { ExecRequest } from "../gate/request.ts";
 import { printable } from "../text/printable.ts";
 import { type CleanEnvironment, cleanEnvironment } from "./clean-environment.ts";
 import { fsPath } from "./files.ts";
+import { gitTerms, type Kept, NOTHING_KEPT, obeysGit } from "./git-repository.ts";
 import { judgeProgram } from "./interpreters.ts";
 import { type Binding, sessionBinding } from "./offered-prefix.ts";
 import { baseName } from "./paths.ts";
@@ -77,8 +81,8 @@ export class Policy {
     this.#rules.addPrefixRule(rule);
   }
 
-  /** Decides one exec. @param boundary what the sandbox of this call may write, now. */
-  decide(request: ExecRequest, boundary: Boundary): Verdict {
+  /** Decides one exec. @param boundary what the sandbox of this call may write, now. @param kept what it keeps as it is there. */
+  decide(request: ExecRequest, boundary: Boundary, kept: Kept = NOTHING_KEPT): Verdict {
     if (this.#rules.size === 0) return { kind: "run" };
     const realPath = resolve(request.file, request.pid);
     if (realPath === undefined) return { kind: "run" };
@@ -93,7 +97,15 @@ export class Policy {
     const judged = judgeProgram(guard, request.file, environment.path, request.pid);
     if (!judged.safe) return this.#inside(judged, rule);
     if (judged.realPath !== realPath) return downgrade("the file behind this path changed while it was checked", rule);
-    const escalation = escalate(request, judged, environment);
+    const git = obeysGit(judged.realPath)
+      ? gitTerms({ program: judged.realPath, argv: request.argv, cwd: request.cwd, env: environment.env }, guard, kept)
+      : undefined;
+    if (git?.sure === false) {
+      if (rule.decision === "allow") return downgrade(git.why, rule);
+      const subject = { ...promptSubject(request, judged.realPath, match), warning: git.why };
+      return { kind: "prompt", escalation: escalate(request, judged, environment, {}), subject, rule };
+    }
+    const escalation = escalate(request, judged, environment, git?.env ?? {});
     const subject = promptSubject(request, judged.realPath, match);
     if (rule.decision === "allow") return { kind: "escalate", escalation, subject, rule };
     const answered = matches.find((other) => other.rule.remembered);
@@ -168,7 +180,12 @@ export function escalatedArgv(request: ExecRequest): { argv: readonly string[]; 
   return { argv: [request.file, ...args], replaced: name };
 }
 
-function escalate(request: ExecRequest, judged: Extract<Judgement, { safe: true }>, environment: CleanEnvironment): Escalation {
+function escalate(
+  request: ExecRequest,
+  judged: Extract<Judgement, { safe: true }>,
+  environment: CleanEnvironment,
+  set: Readonly<Record<string, string>>,
+): Escalation {
   const { argv, replaced } = escalatedArgv(request);
   return {
     program: judged.realPath,
@@ -176,10 +193,15 @@ function escalate(request: ExecRequest, judged: Extract<Judgement, { safe: true 
     ino: judged.ino,
     argv,
     cwd: request.cwd,
-    env: environment.env,
+    env: withVariables(environment.env, set),
     dropped: environment.dropped,
     replacedArgv0: replaced,
   };
+}
+
+function withVariables(env: readonly string[], set: Readonly<Record<string, string>>): readonly string[] {
+  const others = env.filter((entry) => !Object.hasOwn(set, entry.slice(0, entry.indexOf("="))));
+  return [...others, ...Object.entries(set).map(([name, value]) => `${name}=${value}`)];
 }
 
 function promptSubject(request: ExecRequest, realPath: string, match: RuleMatch): PromptSubject {

@@ -65,6 +65,8 @@ export class ProtectionWatch {
   readonly #protections: readonly Exclude<Protection, { how: "pinned" }>[];
   readonly #seen: Map<string, Seen>;
   readonly #mounted: Map<string, string | undefined>;
+  /** Where a file took another's place while calls ran that began before. */
+  readonly #replaced = new Set<string>();
   #escalated = false;
 
   /** Call it once placeholders are made and before the first launcher of the plan starts. */
@@ -111,9 +113,22 @@ export class ProtectionWatch {
       const found = now.get(path);
       if (identity === undefined || found === undefined || identity === found) continue;
       this.#mounted.set(path, found);
+      this.#replaced.add(path);
       replaced = true;
     }
     return replaced;
+  }
+
+  /** No call runs: those that begin from now on have their mounts over what is there. */
+  settle(): void {
+    this.#replaced.clear();
+  }
+
+  /** Whether the mount over a path is over what is there, in every call that runs. */
+  inForce(path: string): boolean {
+    using ways = new Ways();
+    const mounted = this.#mounted.get(path);
+    return mounted !== undefined && !this.#replaced.has(path) && identityOf(path, ways) === mounted;
   }
 
   /**

@@ -3,6 +3,7 @@ import { openNull } from "../../ffi/small-files.ts";
 import { type Escalation, Gate } from "../../src/gate/gate.ts";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
+import { NOTHING_KEPT } from "../../src/policy/git-repository.ts";
 import { LAUNCHER } from "../support/launcher.ts";
 
 test("where no launcher could be had for one escalated program, the next of the call gets one", async () => {
@@ -12,7 +13,7 @@ test("where no launcher could be had for one escalated program, the next of the 
   let escalated = 0;
   const enclosure = {
     boundary: { kind: "none" },
-    gitUnprotected: false,
+    kept: NOTHING_KEPT,
     noteEscalation: () => void escalated++,
     mistrusted: () => [],
     trust: () => {},

@@ -1,10 +1,12 @@
 /** Threats 1 and 2, as far as the policy decides them: what the sandbox can write is never escalated, nor its environment obeyed. */
+
 import { describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, linkSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { cleanEnvironment } from "../../src/policy/clean-environment.ts";
 import { explainCommand, explanationText } from "../../src/policy/explain.ts";
+import { NOTHING_KEPT } from "../../src/policy/git-repository.ts";
 import { parseMounts } from "../../src/policy/mounts.ts";
 import { parseRules } from "../../src/policy/parse-rules.ts";
 import { Policy } from "../../src/policy/policy.ts";
@@ -219,7 +221,8 @@ describe("an escalated command does not get the caller's environment", () => {
 test("explain names the rule, the effect, the guard's word and what is dropped", () => {
   const rules = parseRules("my.rules", 'prefix_rule(["true"], "prompt", justification="why")');
   const env = [`PATH=${PATH}`, "LD_PRELOAD=x", "TERM=xterm"];
-  const explain = (roots: string[]) => explainCommand({ rules, command: ["true", "a"], cwd: "/", env, boundary: { kind: "roots", roots } });
+  const explain = (roots: string[]) =>
+    explainCommand({ rules, command: ["true", "a"], cwd: "/", env, boundary: { kind: "roots", roots }, kept: NOTHING_KEPT });
   expect(explain([])).toMatchObject({ guard: "safe", verdict: { kind: "prompt" }, dropped: ["LD_PRELOAD", "PATH"] });
   expect(explanationText(explain([]))).toContain('prompt ["true"] my.rules:1 (decides)');
   expect(explanationText(explain(["/"]))).toContain("run inside the sandbox");
