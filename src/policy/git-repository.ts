@@ -17,7 +17,7 @@ import { dirname } from "node:path";
 import { gitConfigPaths } from "../sandbox/git-config.ts";
 import { smallText } from "../sandbox/places.ts";
 import { lstat } from "./files.ts";
-import { absolutePath, baseName, expandHome } from "./paths.ts";
+import { absolutePath, baseName, expandHome, normalizePath } from "./paths.ts";
 import type { WritableGuard } from "./writable-guard.ts";
 
 /** What stays as it is in folders that commands inside can write. */
@@ -56,6 +56,9 @@ const GH_WORK_TREE = /^(?:clone|fork|create|new|checkout|co|develop|sync)$/;
 
 /** Those settle what git does about repositories in the work tree: their configuration is the work tree's, so anyone's. */
 const NO_SUBMODULES = { "submodule.recurse": "false", "fetch.recurseSubmodules": "false", "push.recurseSubmodules": "no" };
+
+/** On a terminal of the caller's an editor or a pager would take commands from it. */
+const NO_DIALOGUE = { GIT_EDITOR: "true", GIT_SEQUENCE_EDITOR: "true", GIT_PAGER: "cat" };
 
 const MAX_INCLUDES = 10;
 
@@ -102,7 +105,7 @@ class Judging {
     const within = [cwd, ...(found === undefined ? [] : [found.top, found.gitFolder, found.common])].some((path) => this.#writable(path));
     if (!within) return {};
     if (whole !== undefined) throw new Unsure(whole.why);
-    if (found === undefined) return { GIT_DIR: "/dev/null" };
+    if (found === undefined) return { GIT_DIR: "/dev/null", ...NO_DIALOGUE };
     if (this.#writable(found.top) && !this.#kept.pins(found.top)) {
       throw new Unsure(`${found.top} can be replaced from inside the sandbox, and git works there`);
     }
@@ -111,7 +114,8 @@ class Judging {
       const stat = lstat(folder);
       if (typeof stat === "string" || stat.uid !== BigInt(process.geteuid?.() ?? -1)) throw new Unsure(`${folder} belongs to another user`);
     }
-    return { GIT_DIR: found.gitFolder, GIT_COMMON_DIR: found.common, GIT_WORK_TREE: found.top, ...settings(env, NO_SUBMODULES) };
+    const place = { GIT_DIR: found.gitFolder, GIT_COMMON_DIR: found.common, GIT_WORK_TREE: found.top };
+    return { ...place, ...NO_DIALOGUE, ...settings(env, NO_SUBMODULES) };
   }
 
   #writable(path: string): boolean {
@@ -171,10 +175,9 @@ class Judging {
   /** @returns the path without links */
   #settled(path: string): string {
     const trace = this.#guard.trace(path);
-    const real = trace.ok ? trace.realPath : path;
-    const fault = [path, ...trace.steps.filter(({ kind }) => kind === "link").map((link) => link.path), real].find(
-      (one) => this.#reached(one) && !this.#kept.holds(one),
-    );
+    const real = trace.ok ? trace.realPath : normalizePath(path);
+    const links = trace.steps.flatMap((step) => (step.kind === "link" ? [step.path] : []));
+    const fault = [...links, real].find((one) => this.#reached(one) && !this.#kept.holds(one));
     if (fault === undefined) return real;
     throw new Unsure(`git obeys ${fault}, which can be changed from inside the sandbox`);
   }
