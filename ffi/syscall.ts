@@ -6,6 +6,8 @@ import { SystemError } from "./errors.ts";
 import { errno, i64, libc } from "./libc.ts";
 
 export const SYS = {
+  /** Older than that; the C library of some systems has no function for it. */
+  renameat2: process.arch === "arm64" ? 276 : 316,
   open_tree: 428,
   move_mount: 429,
   openat2: 437,

@@ -28,7 +28,7 @@ export type Decision =
 /** What an exec's decision depends on besides the exec: the call that it belongs to. */
 export interface CallTerms {
   /** The sandbox that the call runs in. */
-  readonly enclosure: Pick<Enclosure, "boundary" | "gitUnprotected" | "noteEscalation" | "mistrusted" | "trust">;
+  readonly enclosure: Pick<Enclosure, "boundary" | "kept" | "noteEscalation" | "mistrusted" | "trust">;
   /** Standard input, output and error of the call, where they are the user's own. */
   readonly stdio?: readonly Fd[] | undefined;
   /** Stops the call's clock, while a human is asked, until what it returns is disposed of. */

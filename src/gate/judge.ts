@@ -16,10 +16,6 @@ export interface JudgeOptions {
 
 type Asking = Extract<Verdict, { kind: "escalate" | "prompt" }>;
 
-/** Programs that run a repository's hooks, or what its configuration names. */
-const OBEYS_GIT = /\/(?:git(?:-[^/]*)?|gh|hub|glab|jj|tig|lazygit)$/;
-const UNPROTECTED = "this machine cannot protect a repository's configuration and hooks from commands, and git obeys them";
-
 const NOTE_LENGTH = 500;
 
 export class Judge implements Decider {
@@ -30,7 +26,7 @@ export class Judge implements Decider {
   }
 
   decide(request: ExecRequest, call: CallContext): Decision | Promise<Decision> {
-    const verdict = this.#options.policy.decide(request, call.enclosure.boundary);
+    const verdict = this.#options.policy.decide(request, call.enclosure.boundary, call.enclosure.kept);
     switch (verdict.kind) {
       case "run":
         return verdict.downgrade === undefined
@@ -40,7 +36,6 @@ export class Judge implements Decider {
         return { kind: "deny", reason: verdict.reason, rule: ruleText(verdict.rule) };
       case "escalate":
       case "prompt": {
-        if (call.enclosure.gitUnprotected && OBEYS_GIT.test(verdict.escalation.program)) return this.#unprotectedGit(verdict, call);
         const changes = call.enclosure.mistrusted();
         if (changes.length > 0) return this.#askAboutChanges(verdict, changes, call);
         return verdict.kind === "prompt" ? this.#ask(verdict, call) : escalate(verdict.escalation, verdict.rule, []);
@@ -56,16 +51,12 @@ export class Judge implements Decider {
       : { kind: "deny", reason: approval.reason, rule: ruleText(rule) };
   }
 
-  /** Without mounts a command inside may have written the repository's hooks and configuration: no rule lets git out, the human may. */
-  #unprotectedGit(verdict: Asking, call: CallContext): Decision | Promise<Decision> {
-    if (verdict.kind === "escalate") return { kind: "run", rule: ruleText(verdict.rule), note: UNPROTECTED };
-    return this.#ask({ ...verdict, subject: { ...verdict.subject, warning: UNPROTECTED } }, call);
-  }
-
   /** What runs outside may obey a protected file that changed while a command ran: no rule allows that, only the human can. */
   async #askAboutChanges(verdict: Asking, changes: readonly Change[], call: CallContext): Promise<Decision> {
     const files = changes.map(({ path, what }) => `${path} ${what}`).join(", ");
-    const subject = { ...verdict.subject, warning: `while a command ran, ${files}; what runs outside may obey it` };
+    const changed = `while a command ran, ${files}; what runs outside may obey it`;
+    const { warning } = verdict.subject;
+    const subject = { ...verdict.subject, warning: warning === undefined ? changed : `${warning}; ${changed}` };
     const decision = await this.#ask({ ...verdict, subject }, call);
     if (decision.kind === "escalate") call.enclosure.trust(changes);
     return decision;

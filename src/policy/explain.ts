@@ -6,6 +6,7 @@ import type { ExecRequest } from "../gate/request.ts";
 import { printable } from "../text/printable.ts";
 import { shellJoin } from "../text/shell-quote.ts";
 import { cleanEnvironment } from "./clean-environment.ts";
+import type { Kept } from "./git-repository.ts";
 import { judgeProgram } from "./interpreters.ts";
 import { networkRulesNotice } from "./network-notice.ts";
 import { type DecidingRule, describeRule, Policy, type Verdict } from "./policy.ts";
@@ -39,10 +40,11 @@ export interface ExplainInput {
   /** The environment to judge as the caller's and as the server's, `NAME=VALUE`. */
   readonly env: readonly string[];
   readonly boundary: Boundary;
+  readonly kept: Kept;
 }
 
 export function explainCommand(input: ExplainInput): Explanation {
-  const { rules, command, cwd, env, boundary } = input;
+  const { rules, command, cwd, env, boundary, kept } = input;
   const policy = new Policy(rules, env, input.commands);
   const program = findProgram(command[0] ?? "", cwd, env);
   const request: ExecRequest = { file: program ?? `/${command[0] ?? ""}`, argv: command, cwd, env, pid: process.pid };
@@ -56,7 +58,7 @@ export function explainCommand(input: ExplainInput): Explanation {
     program,
     realPath,
     matches: realPath === undefined ? [] : policy.matches(request, realPath).map(describeRule),
-    verdict: policy.decide(request, boundary),
+    verdict: policy.decide(request, boundary, kept),
     guard: judged && (judged.safe ? "safe" : explainUnsafe(judged)),
     passed: passedOn(input, guard),
     networkRules: rules.networkRules.length,

@@ -10,6 +10,9 @@
  * A script is judged by its own path. Of its interpreters only what is forbidden counts: an allow or prompt for `python3` is about what is
  * named on a command line, and would otherwise decide about every script.
  *
+ * Programs that obey git are judged once more where the guard is content: by whose configuration they would obey (git-repository.ts).
+ * Where that is unsure an allow is run, and why; a prompt says so, whatever was answered before.
+ *
  * Guarantees: synchronous, no question, no write. A file that does not exist, or that cannot be executed, is "run": the kernel gives
  * the error. Only what a verdict carries is ever executed (design.md rule 2): nothing need be looked at again.
  */
@@ -19,6 +22,7 @@ import type { ExecRequest } from "../gate/request.ts";
 import { printable } from "../text/printable.ts";
 import { type CleanEnvironment, cleanEnvironment } from "./clean-environment.ts";
 import { fsPath, lstat } from "./files.ts";
+import { gitTerms, type Kept, NOTHING_KEPT, obeysGit } from "./git-repository.ts";
 import { interpretersOf, judgeProgram } from "./interpreters.ts";
 import { type Binding, sessionBinding } from "./offered-prefix.ts";
 import { baseName } from "./paths.ts";
@@ -88,8 +92,8 @@ export class Policy {
     this.#commands.add(command);
   }
 
-  /** Decides one exec. @param boundary what the sandbox of this call may write, now. */
-  decide(request: ExecRequest, boundary: Boundary): Verdict {
+  /** Decides one exec. @param boundary what the sandbox of this call may write, now. @param kept what it keeps as it is there. */
+  decide(request: ExecRequest, boundary: Boundary, kept: Kept = NOTHING_KEPT): Verdict {
     if (this.#rules.size === 0) return { kind: "run" };
     const realPath = resolve(request.file, request.pid);
     if (realPath === undefined) return { kind: "run" };
@@ -108,8 +112,16 @@ export class Policy {
     const args = request.argv.slice(1);
     const isNamed = this.#rules.matchProgram(request.file, request.argv).length > 0;
     const program = programMeant(request, realPath, isNamed, guard);
-    const escalation = escalate(request, program, judged, environment);
+    const git = obeysGit(judged.realPath)
+      ? gitTerms({ program: judged.realPath, argv: request.argv, cwd: request.cwd, env: environment.env }, guard, kept)
+      : undefined;
     const subject = promptSubject(request, program, realPath, match);
+    if (git?.sure === false) {
+      if (rule.decision === "allow") return downgrade(git.why, rule);
+      const escalation = escalate(request, program, judged, environment, {});
+      return { kind: "prompt", escalation, subject: { ...subject, warning: git.why }, rule };
+    }
+    const escalation = escalate(request, program, judged, environment, git?.env ?? {});
     if (rule.decision === "allow") return { kind: "escalate", escalation, subject, rule };
     // An answer about a program is none about the same file under another name.
     const remembered = matches.find((other) => other.rule.remembered && baseName(other.rule.first) === baseName(program));
@@ -224,6 +236,7 @@ function escalate(
   program: string,
   judged: Extract<Judgement, { safe: true }>,
   environment: CleanEnvironment,
+  set: Readonly<Record<string, string>>,
 ): Escalation {
   const { argv, replaced } = escalatedArgv(request, program);
   return {
@@ -232,10 +245,15 @@ function escalate(
     ino: judged.ino,
     argv,
     cwd: request.cwd,
-    env: environment.env,
+    env: withVariables(environment.env, set),
     dropped: environment.dropped,
     replacedArgv0: replaced,
   };
+}
+
+function withVariables(env: readonly string[], set: Readonly<Record<string, string>>): readonly string[] {
+  const others = env.filter((entry) => !Object.hasOwn(set, entry.slice(0, entry.indexOf("="))));
+  return [...others, ...Object.entries(set).map(([name, value]) => `${name}=${value}`)];
 }
 
 function promptSubject(request: ExecRequest, program: string, realPath: string, match: RuleMatch): PromptSubject {

@@ -40,9 +40,12 @@ export const STARTER_RULES = `# Rules of execgate. Every program that a command 
 # A rule matches where its pattern is a prefix of the command. A list in a pattern means: one of these. Of several rules that match,
 # the strictest counts. What lies where the sandbox can write is never run outside, whatever a rule says.
 #
+# What follows the prefix is allowed with it, and some programs run what they are told to (git fetch --upload-pack=COMMAND): allow what
+# takes no such arguments, and be asked about the rest.
+#
 # Try a rule:  execgate policy explain -- git push origin main
 
-# Git over the network. Everything else of git works inside the sandbox.
+# Git over the network: asked, for its arguments can make it run anything. Everything else of git works inside the sandbox.
 prefix_rule(
     pattern = ["git", ["push", "pull", "fetch", "clone", "ls-remote"]],
     decision = "prompt",

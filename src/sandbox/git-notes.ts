@@ -17,7 +17,7 @@ export function gitNotes(workspaces: readonly string[], writable: readonly strin
     const hooks = gitConfigPaths(places.text(join(folder, "config")) ?? "").hooksPath;
     const path = hooks === undefined || hooks.startsWith("~") ? undefined : resolve(root, hooks);
     if (path !== undefined && path !== join(folder, "hooks") && writable.some((writableRoot) => isWithin(path, writableRoot))) {
-      notes.push(`git runs hooks from ${path}, which commands inside can change: a rule that allows git commit would run them outside`);
+      notes.push(`git runs hooks from ${path}, which commands inside can change: no rule alone lets git out there`);
     }
     return notes;
   });

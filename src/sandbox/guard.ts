@@ -6,6 +6,8 @@
  * appears or changes while one runs may be the command's, and never becomes part of a plan unexamined.
  */
 
+import type { Kept } from "../policy/git-repository.ts";
+import { keptBy } from "./kept.ts";
 import { Placeholders } from "./placeholders.ts";
 import type { Places } from "./places.ts";
 import { type PlanInput, planSandbox, type SandboxPlan } from "./plan.ts";
@@ -50,6 +52,7 @@ export class SandboxGuard implements Disposable {
       throw new SandboxPlanError("cannot-protect", `${hidden} is protected and cannot be looked at: make its folder accessible again`);
     const renewed = this.#running === 0 && this.#watch.stale(now);
     if (renewed) this.#renew();
+    else if (this.#running === 0) this.#watch.settle();
     // While another call runs the plan stays; but a launcher made now has its mounts over what was put in place of a file.
     const remounted = !renewed && this.#watch.remount(now);
     this.#running++;
@@ -60,6 +63,11 @@ export class SandboxGuard implements Disposable {
     this.#plan = planSandbox(this.#input, this.#places);
     this.#placeholders.reserve(this.#plan);
     this.#watch = new ProtectionWatch(this.#plan);
+  }
+
+  /** What commands inside cannot change in the folders that they can write. */
+  get kept(): Kept {
+    return keptBy(this.#plan, (path) => this.#watch.inForce(path));
   }
 
   /** A program outside runs on behalf of one inside. */

@@ -4,6 +4,7 @@
  *
  * Guarantees: only what was made here is removed, and only while it is still empty; what a killed server left is removed by the next
  * one; a placeholder that another running server relies on stays. For this each server keeps a list in the user's state folder.
+ * Nothing is made or removed behind a link.
  */
 import {
   closeSync,
@@ -20,6 +21,7 @@ import {
 import { join } from "node:path";
 import type { SandboxPlan } from "./plan.ts";
 import { processStart } from "./process-start.ts";
+import { Ways } from "./ways.ts";
 
 interface Placeholder {
   readonly path: string;
@@ -95,19 +97,23 @@ export class Placeholders implements Disposable {
 }
 
 function make({ path, folder }: Placeholder): boolean {
+  using ways = new Ways();
   return (
     attempt(() => {
-      if (folder) mkdirSync(path, { mode: 0o755 });
-      else closeSync(openSync(path, "wx", 0o644));
+      const place = ways.to(path);
+      if (folder) mkdirSync(place, { mode: 0o755 });
+      else closeSync(openSync(place, "wx", 0o644));
       return true;
     }) ?? false
   );
 }
 
 function remove({ path, folder }: Placeholder): void {
+  using ways = new Ways();
   attempt(() => {
-    if (folder) rmdirSync(path);
-    else if (lstatSync(path).isFile() && lstatSync(path).size === 0) unlinkSync(path);
+    const place = ways.to(path);
+    if (folder) rmdirSync(place);
+    else if (lstatSync(place).isFile() && lstatSync(place).size === 0) unlinkSync(place);
   });
 }
 

@@ -10,7 +10,7 @@ import { gitNotes } from "./git-notes.ts";
 import type { Machine } from "./machine.ts";
 import { isWithin, type Places } from "./places.ts";
 import { networkAllowed } from "./policy.ts";
-import { type Protection, protectedPaths } from "./protected.ts";
+import { type Protection, protectedPaths, withoutLinks } from "./protected.ts";
 import { SandboxPlanError, writableRoots } from "./roots.ts";
 import type { SandboxState } from "./state.ts";
 
@@ -128,7 +128,10 @@ export function planSandbox(input: PlanInput, places: Places): SandboxPlan {
   const writable = [...new Set([...roots.workspaces, ...roots.scratch])];
   const capabilities = keptCapabilities(machine, mount, writable, places);
   const connects = networkOn ? "none" : machine.landlock >= 9 ? "landlock" : supervisedConnects(input);
-  const options = { protectGit: input.protectGit, extra: [...input.protect, ...input.own].map((path) => places.real(path) ?? path) };
+  const options = {
+    protectGit: input.protectGit,
+    extra: [...input.protect, ...input.own].map((path) => places.real(path) ?? withoutLinks(path, places)),
+  };
   const protections = protectedPaths(roots.workspaces, writable, options, places);
   return {
     files: "restricted",

@@ -11,7 +11,7 @@
  * harmless: an empty folder (git does not see those) in a workspace that already has something in it (scaffolding tools ask for an
  * empty one), or in git's own folder a file that means nothing when empty. Everything else is watched: see watch.ts.
  */
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { gitConfigPaths } from "./git-config.ts";
 import { depth, isWithin, type Places } from "./places.ts";
 
@@ -113,8 +113,9 @@ class Search {
     return has("HEAD", "file") && has("objects", "folder") && has("refs", "folder");
   }
 
-  /** One path; where it does not exist, what `missing` says. */
-  path(path: string, missing: "folder" | "file" | "watch"): void {
+  /** One path, as it is without links on the way to it; where it does not exist, what `missing` says. */
+  path(named: string, missing: "folder" | "file" | "watch"): void {
+    const path = withoutLinks(named, this.#places);
     const kind = this.#places.kind(path);
     if (kind === undefined) {
       this.#add(missing === "watch" ? { path, how: "watched" } : { path, how: "reserved", folder: missing === "folder" });
@@ -154,9 +155,8 @@ class Search {
     // git fails on an empty commondir ("failed to read"), so these can only be watched.
     this.path(join(git, "commondir"), "watch");
     this.path(join(git, "gitdir"), "watch");
-    this.#each(join(git, "worktrees"), this.#places.list(join(git, "worktrees")), (name) =>
-      this.#linkedWorktree(join(git, "worktrees", name)),
-    );
+    const worktrees = this.#foldersIn(join(git, "worktrees"));
+    this.#each(join(git, "worktrees"), worktrees, (folder) => this.#linkedWorktree(folder));
     const modules = this.#submodules(join(git, "modules"));
     this.#each(join(git, "modules"), modules, (path) => this.#gitFolder(path, false));
   }
@@ -172,19 +172,31 @@ class Search {
     this.path(join(folder, "config.worktree"), "file");
   }
 
+  /**
+   * The folders in a folder; none where it is a link. Git makes no links there, and what a command puts there must neither lead the
+   * server elsewhere nor stand in the way of mounts.
+   */
+  #foldersIn(folder: string): string[] {
+    if (this.#places.kind(folder) !== "folder") return [];
+    return this.#places.entries(folder).flatMap(({ name, kind }) => (kind === "folder" ? [join(folder, name)] : []));
+  }
+
   /** Git's folders of submodules. A submodule's name may have slashes; those of its own submodules are in its own folder. */
   #submodules(folder: string): string[] {
     const found: string[] = [];
     const waiting = [folder];
     for (let next = waiting.pop(), looked = 0; next !== undefined; next = waiting.pop()) {
-      const names = ++looked > MAX_NESTED ? [] : this.#places.list(next);
-      for (const name of names.slice(0, MAX_NESTED + 1)) {
-        const path = join(next, name);
-        if (this.#places.kind(path) !== "folder") continue;
-        (this.#isGitFolder(path) ? found : waiting).push(path);
-      }
-      if (looked > MAX_NESTED || names.length > MAX_NESTED) return new Array<string>(MAX_NESTED + 1).fill(folder);
+      const inside = ++looked > MAX_NESTED ? [] : this.#foldersIn(next);
+      for (const path of inside.slice(0, MAX_NESTED + 1)) (this.#isGitFolder(path) ? found : waiting).push(path);
+      if (looked > MAX_NESTED || inside.length > MAX_NESTED) return new Array<string>(MAX_NESTED + 1).fill(folder);
     }
     return found;
   }
+}
+
+/** A path with the links on the way to it resolved, as far as there is a way; its last name stays. */
+export function withoutLinks(path: string, places: Places): string {
+  const up = dirname(path);
+  if (up === path) return path;
+  return join(places.real(up) ?? withoutLinks(up, places), basename(path));
 }

@@ -12,14 +12,16 @@
  * - `hidden()` before a call: what cannot be looked at cannot be protected. Run nothing.
  * - `changes()` at any time: the gate escalates no program that trusts a path that changed, unless the user is asked.
  *
- * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`.
+ * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`. No look and no rename follows a
+ * link (ways.ts): the plan's paths have none, so a link on the way to one was put there, and is what appeared.
  */
-import { type BigIntStats, lstatSync, renameSync } from "node:fs";
-import { basename } from "node:path";
+import { type BigIntStats, lstatSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { errorCode } from "../policy/files.ts";
 import { smallText } from "./places.ts";
 import type { SandboxPlan } from "./plan.ts";
 import type { Protection } from "./protected.ts";
+import { LinkOnWay, linkOnWay, Ways } from "./ways.ts";
 
 export interface Change {
   readonly path: string;
@@ -53,6 +55,8 @@ export interface Undone {
 
 /** The identity of what cannot be looked at: never that of a file. */
 const HIDDEN = "hidden";
+/** How the identity of a link on the way begins, of which the rest says where it is. */
+const BEHIND = "behind ";
 
 /** Names in git's folder that only a linked worktree's folder has: nothing harmless makes them appear. */
 const NEVER_MADE_BY_GIT = new Set(["commondir", "gitdir"]);
@@ -61,12 +65,14 @@ export class ProtectionWatch {
   readonly #protections: readonly Exclude<Protection, { how: "pinned" }>[];
   readonly #seen: Map<string, Seen>;
   readonly #mounted: Map<string, string | undefined>;
+  /** Where a file took another's place while calls ran that began before. */
+  readonly #replaced = new Set<string>();
   #escalated = false;
 
   /** Call it once placeholders are made and before the first launcher of the plan starts. */
   constructor(plan: SandboxPlan) {
     this.#protections = plan.protections.filter((one) => one.how !== "pinned");
-    this.#seen = new Map(this.#protections.map(({ path }) => [path, look(path)]));
+    this.#seen = new Map(this.#look());
     this.#mounted = new Map([...this.#seen].map(([path, { identity }]) => [path, identity]));
   }
 
@@ -76,7 +82,8 @@ export class ProtectionWatch {
   }
 
   identities(): Identities {
-    return new Map(this.#protections.map(({ path }) => [path, identityOf(path)]));
+    using ways = new Ways();
+    return new Map(this.#protections.map(({ path }) => [path, identityOf(path, ways)]));
   }
 
   changes(now = this.#look()): Change[] {
@@ -89,12 +96,14 @@ export class ProtectionWatch {
   }
 
   #look(): ReadonlyMap<string, Seen> {
-    return new Map(this.#protections.map(({ path }) => [path, look(path)]));
+    using ways = new Ways();
+    return new Map(this.#protections.map(({ path }) => [path, look(path, ways)]));
   }
 
   /** From now on these are as they should be. Launchers made before still do not protect them: stale() stays. */
   accept(paths: readonly string[]): void {
-    for (const path of paths) if (this.#seen.has(path)) this.#seen.set(path, look(path));
+    using ways = new Ways();
+    for (const path of paths) if (this.#seen.has(path)) this.#seen.set(path, look(path, ways));
   }
 
   /** Whether a file has taken another's place since the launchers were made; from now on launchers made before are forgotten. */
@@ -104,17 +113,38 @@ export class ProtectionWatch {
       const found = now.get(path);
       if (identity === undefined || found === undefined || identity === found) continue;
       this.#mounted.set(path, found);
+      this.#replaced.add(path);
       replaced = true;
     }
     return replaced;
   }
 
+  /** No call runs: those that begin from now on have their mounts over what is there. */
+  settle(): void {
+    this.#replaced.clear();
+  }
+
+  /** Whether the mount over a path is over what is there, in every call that runs. */
+  inForce(path: string): boolean {
+    using ways = new Ways();
+    const mounted = this.#mounted.get(path);
+    return mounted !== undefined && !this.#replaced.has(path) && identityOf(path, ways) === mounted;
+  }
+
   /**
-   * Paths that cannot be looked at: a command may take away the right to enter a folder that it owns, or put a link that leads to itself
-   * on the way. What is there could be neither mounted over nor compared, and the next command could give the right back.
+   * Paths that cannot be looked at: a command may take away the right to enter a folder that it owns, or put a link on the way to what was
+   * there. That could be neither mounted over nor compared, and the next command could give the right back.
    */
   hidden(now: Identities): string[] {
-    return [...now].filter(([, identity]) => identity === HIDDEN).map(([path]) => path);
+    return [...now]
+      .filter(([path, identity]) => identity === HIDDEN || this.#linkBefore(path, identity) !== undefined)
+      .map(([path]) => path);
+  }
+
+  /** The link that has come to be on the way to something that was there. */
+  #linkBefore(path: string, identity: string | undefined): string | undefined {
+    const before = this.#seen.get(path)?.identity;
+    return before === undefined || before === identity ? undefined : linkOf(identity);
   }
 
   /** Whether the launchers' mounts no longer match what is there. */
@@ -122,61 +152,76 @@ export class ProtectionWatch {
     return [...now].some(([path, identity]) => this.#mounted.get(path) !== identity);
   }
 
-  /** Renames what appeared to NAME.refused-N beside it. */
+  /** Renames what appeared, or the link on the way to it, to NAME.refused-N beside it. */
   undo(): Undone {
     const now = this.#look();
     const all = this.changes(now);
-    const renamed: { path: string; to: string }[] = [];
+    const blocking = new Set([...now].map(([path, { identity }]) => this.#linkBefore(path, identity)));
+    const renamed = new Map<string, string>();
     const left: string[] = [];
+    const undone = new Set<string>();
     for (const { path, what } of all) {
       if (what !== "appeared") continue;
-      const to = this.#escalated && !NEVER_MADE_BY_GIT.has(basename(path)) ? undefined : moveAway(path);
+      const link = linkOf(now.get(path)?.identity);
+      const which = link ?? path;
+      // Programs outside that mean no harm put no link there.
+      const refused = !this.#escalated || link !== undefined || NEVER_MADE_BY_GIT.has(basename(path));
+      const to = renamed.get(which) ?? (refused && !blocking.has(which) ? moveAway(which) : undefined);
       if (to === undefined) left.push(path);
-      else renamed.push({ path, to });
+      else {
+        renamed.set(which, to);
+        undone.add(path);
+      }
     }
-    const changes = all.filter(({ path }) => !renamed.some((one) => one.path === path));
-    return { renamed, left, changes, hidden: this.hidden(new Map([...now].map(([path, { identity }]) => [path, identity]))) };
+    const changes = all.filter(({ path }) => !undone.has(path));
+    return { renamed: [...renamed].map(([path, to]) => ({ path, to })), left, changes, hidden: this.hidden(this.identities()) };
   }
 }
 
-function look(path: string): Seen {
-  const found = inspect(path);
+function look(path: string, ways: Ways): Seen {
+  const found = inspect(path, ways);
   if (typeof found !== "object") return { identity: found, version: undefined, text: undefined };
   const identity = identify(found);
   if (!found.isFile()) return { identity, version: undefined, text: undefined };
   try {
-    const text = smallText(path, "latin1");
+    const text = smallText(ways.to(path), "latin1");
     return { identity, version: text ?? `${found.size} ${found.mtimeNs} ${found.ctimeNs}`, text };
   } catch {
     return { identity, version: "unreadable", text: undefined };
   }
 }
 
-function identityOf(path: string): string | undefined {
-  const found = inspect(path);
+function identityOf(path: string, ways: Ways): string | undefined {
+  const found = inspect(path, ways);
   return typeof found === "object" ? identify(found) : found;
 }
 
 const identify = ({ dev, ino, mode }: BigIntStats) => `${dev}:${ino}:${mode & 0o170000n}`;
 
-/** @returns undefined where nothing is */
-function inspect(path: string): BigIntStats | typeof HIDDEN | undefined {
+/** @returns an identity where there is no more to say: undefined where nothing is */
+function inspect(path: string, ways: Ways): BigIntStats | string | undefined {
   try {
-    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return lstatSync(ways.to(path), { bigint: true, throwIfNoEntry: false });
   } catch (error) {
+    const link = error instanceof LinkOnWay ? linkOnWay(path) : undefined;
+    if (link !== undefined) return `${BEHIND}${link}`;
     return ["ENOENT", "ENOTDIR"].includes(errorCode(error)) ? undefined : HIDDEN;
   }
 }
 
+function linkOf(identity: string | undefined): string | undefined {
+  return identity?.startsWith(BEHIND) ? identity.slice(BEHIND.length) : undefined;
+}
+
 function moveAway(path: string): string | undefined {
+  using ways = new Ways();
   for (let n = 1; n < 1000; n++) {
-    const to = `${path}.refused-${n}`;
-    if (identityOf(to) !== undefined) continue;
+    const name = `${basename(path)}.refused-${n}`;
     try {
-      renameSync(path, to);
-      return to;
-    } catch {
-      return undefined; // no permission, or gone: the caller reports it
+      ways.rename(path, name);
+      return join(dirname(path), name);
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") return undefined; // no permission, or gone: the caller reports it
     }
   }
   return undefined;

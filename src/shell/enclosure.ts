@@ -5,6 +5,7 @@
  */
 import type { LauncherOptions } from "../launcher/launcher-process.ts";
 import { LauncherPool, type Lease } from "../launcher/pool.ts";
+import type { Kept } from "../policy/git-repository.ts";
 import type { Boundary } from "../policy/writable-guard.ts";
 import { front } from "../sandbox/front.ts";
 import { SandboxGuard } from "../sandbox/guard.ts";
@@ -95,10 +96,9 @@ export class Enclosure implements Disposable {
     ].map((note) => printable(note, NOTE_LENGTH));
   }
 
-  /** Whether a command inside can change what git obeys in a folder that it may write, since no mount protects it. */
-  get gitUnprotected(): boolean {
-    const { plan } = this.#guard;
-    return plan.protectedBy === "none" && plan.writable.length > 0;
+  /** What commands inside cannot change in the folders that they can write. */
+  get kept(): Kept {
+    return this.#guard.kept;
   }
 
   /** A program runs outside on behalf of one inside. */

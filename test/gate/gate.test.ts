@@ -4,10 +4,11 @@ import type { Decision } from "../../src/gate/decision.ts";
 import { type Escalation, Gate } from "../../src/gate/gate.ts";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
+import { NOTHING_KEPT } from "../../src/policy/git-repository.ts";
 import { LAUNCHER } from "../support/launcher.ts";
 
 const terms = (noteEscalation = () => {}) => ({
-  enclosure: { boundary: { kind: "none" }, gitUnprotected: false, noteEscalation, mistrusted: () => [], trust: () => {} } as const,
+  enclosure: { boundary: { kind: "none" }, kept: NOTHING_KEPT, noteEscalation, mistrusted: () => [], trust: () => {} } as const,
   pauseClock: () => ({ [Symbol.dispose]: () => {} }),
 });
 

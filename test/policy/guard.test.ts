@@ -1,10 +1,12 @@
 /** Threats 1 and 2, as far as the policy decides them: what the sandbox can write is never escalated, nor its environment obeyed. */
+
 import { describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, linkSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { cleanEnvironment } from "../../src/policy/clean-environment.ts";
 import { type ExplainInput, explainCommand, explanationText } from "../../src/policy/explain.ts";
+import { NOTHING_KEPT } from "../../src/policy/git-repository.ts";
 import { parseMounts } from "../../src/policy/mounts.ts";
 import { parseRules } from "../../src/policy/parse-rules.ts";
 import { Policy } from "../../src/policy/policy.ts";
@@ -241,7 +243,9 @@ describe("explain", () => {
   const explain = (text: string, command: readonly string[], roots: readonly string[] = [], more: Partial<ExplainInput> = {}) => {
     const env = [`PATH=${PATH}`, "HOME=/root", "LD_PRELOAD=x", "TERM=xterm", "CI=1"];
     const rules = parseRules("my.rules", text);
-    return explanationText(explainCommand({ rules, command, cwd: "/", env, boundary: { kind: "roots", roots }, ...more }));
+    return explanationText(
+      explainCommand({ rules, command, cwd: "/", env, boundary: { kind: "roots", roots }, kept: NOTHING_KEPT, ...more }),
+    );
   };
 
   test("names the rule, the effect, the guard's word and what passes", () => {

@@ -1,6 +1,6 @@
 /** Placeholders: shared between sandboxes, removed by the last, cleared after a server that was killed, never what is the user's. */
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Placeholders } from "../../src/sandbox/placeholders.ts";
 import { OPEN, type SandboxPlan } from "../../src/sandbox/plan.ts";
@@ -72,4 +72,27 @@ test("what a killed server left is cleared by the next", () => {
   expect(existsSync(left)).toBe(false);
   expect(readdirSync(join(at.state, "placeholders"))).toHaveLength(1);
   rmSync(other, { recursive: true });
+});
+
+test("nothing is made or removed behind a link", () => {
+  using at = stage();
+  const elsewhere = join(at.top, "elsewhere");
+  mkdirSync(join(elsewhere, "taken"), { recursive: true });
+  const way = join(at.top, "way");
+  symlinkSync(elsewhere, way);
+  const paths = ["new", "taken"].map((name) => ({ path: join(way, name), how: "reserved", folder: true }) as const);
+  const placeholders = new Placeholders(at.state);
+  placeholders.reserve({ ...at.plan, protections: [...at.plan.protections, ...paths] });
+  expect(readdirSync(elsewhere)).toEqual(["taken"]);
+  expect(existsSync(at.folder)).toBe(true);
+  unlinkSync(way);
+  mkdirSync(join(way, "new"), { recursive: true });
+  placeholders[Symbol.dispose]();
+  mkdirSync(join(at.state, "placeholders"), { recursive: true });
+  writeFileSync(join(at.state, "placeholders", "1-999999999-1.json"), JSON.stringify([{ path: join(way, "taken"), folder: true }]));
+  rmSync(way, { recursive: true });
+  symlinkSync(elsewhere, way);
+  using next = new Placeholders(at.state);
+  next.reserve(at.plan);
+  expect(readdirSync(elsewhere)).toEqual(["taken"]);
 });

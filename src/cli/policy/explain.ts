@@ -4,6 +4,7 @@ import { ownEnvironment } from "../../../ffi/own-strings.ts";
 import { ownFolders, rulePlaces } from "../../assemble.ts";
 import { explainCommand, explanationText } from "../../policy/explain.ts";
 import { loadRules } from "../../policy/load.ts";
+import { keptBy } from "../../sandbox/kept.ts";
 import { machine } from "../../sandbox/machine-probe.ts";
 import { realPlaces } from "../../sandbox/places.ts";
 import { planSandbox } from "../../sandbox/plan.ts";
@@ -28,13 +29,15 @@ export default defineCommand({
     const { sandbox, protectGit, protect } = sandboxOptions(args, rawArgs);
     const supervised = false; // which decides about connects only, not about what may be written
     const input = planInput(sandbox, await machine(), { protectGit, protect, own: ownFolders() }, process.env, supervised);
+    const plan = planSandbox(input, realPlaces);
     const explanation = explainCommand({
       rules,
       commands,
       command,
       cwd: process.cwd(),
       env: ownEnvironment(),
-      boundary: boundaryOf(planSandbox(input, realPlaces)),
+      boundary: boundaryOf(plan),
+      kept: keptBy(plan, () => true),
     });
     process.stdout.write(`${explanationText(explanation)}\n`);
   },
