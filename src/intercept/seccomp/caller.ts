@@ -92,7 +92,7 @@ const readSome = promisify(read);
 
 /** Whether a descriptor would survive the exec; a racer may have closed it by now. */
 async function isInherited(tid: number, number: number): Promise<boolean> {
-  using info = new ForeignFd(openSync(`/proc/${tid}/fdinfo/${number}`, "r"));
+  using info = new OwnedFd(openSync(`/proc/${tid}/fdinfo/${number}`, "r"));
   const { bytesRead, buffer } = await readSome(info.fd, Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, null);
   const flags = /^flags:\s*([0-7]+)$/m.exec(buffer.toString("latin1", 0, bytesRead))?.[1];
   return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;

@@ -6,6 +6,7 @@
  */
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
 import { duplicate, type Fd, OwnedFd } from "../../../ffi/fd.ts";
+import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
 import { type Notification, type Notifications, wakeInPlace } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
@@ -346,9 +347,10 @@ export class Session {
 }
 
 /** @returns undefined too where it cannot be had, for want of descriptors, say: the refusal does without a line then */
-function standardError(pidfd: Fd): OwnedFd | undefined {
+function standardError(pidfd: Fd): ForeignFd | undefined {
   try {
-    return descriptorOf(pidfd, 2);
+    const stderr = descriptorOf(pidfd, 2);
+    return stderr && ForeignFd.of(stderr);
   } catch (error) {
     if (error instanceof SystemError) return undefined;
     throw error;
