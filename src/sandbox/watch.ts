@@ -67,7 +67,7 @@ export class ProtectionWatch {
   constructor(plan: SandboxPlan) {
     this.#protections = plan.protections.filter((one) => one.how !== "pinned");
     this.#seen = new Map(this.#protections.map(({ path }) => [path, look(path)]));
-    this.#mounted = new Map([...this.#seen].map(([path, { identity }]) => [path, identity]));
+    this.#mounted = new Map(this.#protections.map(({ path, how }) => [path, this.#seen.get(path)?.identity ?? unmounted(how)]));
   }
 
   /** A program outside ran on behalf of one inside: what appears from now on may be its work. */
@@ -138,6 +138,12 @@ export class ProtectionWatch {
     return { renamed, left, changes, hidden: this.hidden(new Map([...now].map(([path, { identity }]) => [path, identity]))) };
   }
 }
+
+/**
+ * What has gone since the plan was made, as another server's placeholder: no launcher can mount over it, so the plan is stale from the
+ * beginning.
+ */
+const unmounted = (how: Protection["how"]) => (how === "read-only" ? "gone" : undefined);
 
 function look(path: string): Seen {
   const found = inspect(path);
