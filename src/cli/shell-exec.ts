@@ -1,4 +1,5 @@
 /** `execgate shell-exec COMMAND`: one shell call without MCP, its output streaming through, its exit status the command's. */
+import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { STDERR, STDIN, STDOUT } from "../../ffi/fd.ts";
 import { Assembly } from "../assemble.ts";
@@ -33,7 +34,7 @@ export default defineCommand({
     const result = await parts.run(
       {
         command: args.command,
-        workdir: args.workdir ?? process.cwd(),
+        workdir: resolve(args.workdir ?? "."),
         timeoutMs: milliseconds(args["timeout-ms"]),
         login: args.login,
         stdio: args.json ? undefined : [STDIN, STDOUT, STDERR],
