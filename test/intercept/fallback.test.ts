@@ -81,6 +81,11 @@ test.skipIf(process.platform !== "linux")(
     expect(JSON.parse(stock.out).output).toBe(HELD);
     expect(JSON.parse(stock.out).notes[0]).toContain("the patched Bash inside this program was used in place of /bin/bash");
 
+    const doctor = nested(["doctor", "--sandbox", "danger-full-access"]);
+    expect(doctor.out).toMatch(/execs are seen by: bash .*because seccomp does not work here: install a filter/);
+    expect(doctor.out).toMatch(/a program that a rule forbids ran when another program \(env\) started it: .*run execgate where/);
+    expect(doctor.status).toBe(1);
+
     const refused = nested([...inner, "--interceptor", "seccomp", FORBIDDEN]);
     expect({ out: refused.out, status: refused.status }).toEqual({ out: "", status: 1 });
     expect(refused.err).toMatch(/--interceptor seccomp does not work here: install a filter/);
