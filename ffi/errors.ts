@@ -55,6 +55,7 @@ export const ERRNO = {
   ENAMETOOLONG: linux ? 36 : 63,
   ENOSYS: linux ? 38 : 78,
   ELOOP: linux ? 40 : 62,
+  ENOTSOCK: linux ? 88 : 38,
   EMSGSIZE: linux ? 90 : 40,
   EOPNOTSUPP: linux ? 95 : 102,
   ENOBUFS: linux ? 105 : 55,
@@ -88,6 +89,7 @@ const meanings = (): Record<string, string> => ({
   ENAMETOOLONG: "name too long",
   ENOSYS: "this kernel has no such call",
   ELOOP: "too many links",
+  ENOTSOCK: "not a socket",
   ECONNRESET: "the other side has gone",
   ETOOMANYREFS: "too many descriptors of this user are under way between processes",
 });

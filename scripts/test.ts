@@ -15,7 +15,7 @@ step("build", [bun, "scripts/build.ts"]);
 step("format and lint", [bun, "x", "--no-install", "biome", "check", "--error-on-warnings"]);
 step("types", [bun, "x", "--no-install", "tsc"]);
 step("dead code", [bun, "x", "--no-install", "knip"]);
-await tests("tests", root, []);
+await tests("tests", root, [bun]);
 if (process.getuid?.() === 0) await testsAsOrdinaryUser();
 else console.log("\n== tests as an ordinary user: this user is one");
 
@@ -36,12 +36,15 @@ function step(name: string, cmd: string[]): void {
   }
 }
 
-/** Runs all test files, the slow ones too, and counts from Bun's own summary. */
-async function tests(name: string, cwd: string, front: string[], env: Record<string, string> = {}): Promise<void> {
+/**
+ * Runs all test files, the slow ones too, and counts from Bun's own summary.
+ * @param runner argv that starts Bun
+ */
+async function tests(name: string, cwd: string, runner: string[], env: Record<string, string> = {}): Promise<void> {
   console.log(`\n== ${name}`);
   const slow = [...new Bun.Glob("test/**/*.slow.ts").scanSync(root)].map((file) => `./${file}`);
   const child = Bun.spawn({
-    cmd: [...front, bun, "test", "--timeout", "180000", "./test", ...slow],
+    cmd: [...runner, "test", "--timeout", "180000", "./test", ...slow],
     cwd,
     env: { ...process.env, ...env },
     stdin: "ignore",
@@ -62,7 +65,7 @@ async function tests(name: string, cwd: string, front: string[], env: Record<str
   if (ran === 0) failed++; // a run of no tests is not a success
 }
 
-/** A copy that user can read, since a clone may be anywhere. */
+/** A copy that user can read, Bun included, since a clone may be anywhere. */
 async function testsAsOrdinaryUser(): Promise<void> {
   const NOBODY = 65534;
   const folder = mkdtempSync(join(tmpdir(), "execgate-user-"));
@@ -77,7 +80,7 @@ async function testsAsOrdinaryUser(): Promise<void> {
     Bun.spawnSync(["chown", "-R", `${NOBODY}:${NOBODY}`, home, tree]);
     const setpriv = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--"];
     const bunCopy = join(folder, "node_modules", "bun", "bin", "bun.exe");
-    await tests("tests as an ordinary user", tree, [...setpriv, "env", `BUN=${bunCopy}`], {
+    await tests("tests as an ordinary user", tree, [...setpriv, bunCopy], {
       HOME: home,
       XDG_CACHE_HOME: join(home, ".cache"),
       TMPDIR: folder,

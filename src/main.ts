@@ -7,11 +7,21 @@ import { runHelper } from "./intercept/bash/helper.ts";
 
 const args = process.argv.slice(2);
 
-if (args[0] === "launcher") void import("./launcher/launcher.ts").then(({ runLauncher }) => runLauncher());
+if (args[0] === "launcher") void launcher();
 else if (isHookTarget()) void runHelper(1);
 else if (args[0] === "escalate" && args.length > 2) void runHelper(2);
 else if (args[0] === "--version" || args[0] === "-v") void import("./cli/version.ts").then(({ printVersion }) => printVersion());
-else void import("./cli/main.ts").then(({ runCommandLine }) => runCommandLine(args));
+else void commandLine();
+
+async function launcher(): Promise<void> {
+  const { runLauncher } = await import("./launcher/launcher.ts");
+  if (!runLauncher()) await commandLine();
+}
+
+async function commandLine(): Promise<void> {
+  const { runCommandLine } = await import("./cli/main.ts");
+  await runCommandLine(args);
+}
 
 /**
  * Bash's exec hook runs `[wrapper, FILE, ARGV0, ARGV1…]`, and FILE has a slash, since Bash has found it. No command of ours does. The

@@ -1,4 +1,4 @@
-/** The flags that `serve` and `shell-exec` share, and what they come to. */
+/** The flags that `serve`, `shell-exec` and `doctor` share, and what they come to. */
 
 import { isAbsolute, resolve } from "node:path";
 import type { ArgsDef } from "citty";

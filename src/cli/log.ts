@@ -10,7 +10,7 @@ import { UsageError } from "./errors.ts";
 export default defineCommand({
   meta: { name: "log", description: "Show an audit log (see --audit-log): which programs each call executed, and by whose decision" },
   args: {
-    file: { type: "positional", description: "The audit log (default: $EXECGATE_AUDIT_LOG)", required: false },
+    file: { type: "positional", description: "The audit log", required: true },
     table: { type: "boolean", description: "One line an exec, in columns" },
     json: { type: "boolean", description: "The log's own lines" },
     call: { type: "string", valueHint: "ID", description: "Only this call; the beginning of its id is enough" },
@@ -19,11 +19,9 @@ export default defineCommand({
     last: { type: "string", valueHint: "N", description: "Only the last calls, so many" },
   },
   run({ args }) {
-    const file = args.file ?? process.env["EXECGATE_AUDIT_LOG"];
-    if (file === undefined || file === "") throw new UsageError("name the audit log: execgate log FILE, or set EXECGATE_AUDIT_LOG");
     const filters = { call: args.call, program: args.program, decision: decision(args.decision) };
     process.stdout.on("error", () => process.exit()); // whoever reads has seen enough
-    const { history, lines, foreign } = read(file, filters, count(args.last), args.json === true);
+    const { history, lines, foreign } = read(args.file, filters, count(args.last), args.json === true);
     const options = { ...terminal(), filters };
     const calls = history.wanted(filters);
     const shown = new Set(calls.map(({ call }) => call));

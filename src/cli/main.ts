@@ -1,6 +1,7 @@
 /** The command line: which command, with every mistake in how it was called answered in one line and exit status 2. */
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { VERSION } from "../version.ts";
+import { checkArguments, separated } from "./arguments.ts";
 import { UsageError } from "./errors.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: citty's own type for a command of unknown arguments
@@ -25,13 +26,15 @@ const root = defineCommand({
 /** @param argv what follows the program's name */
 export async function runCommandLine(argv: string[]): Promise<void> {
   try {
-    const { command, parent, rest } = await find(argv);
+    const { command, parent, rest: typed } = await find(argv);
+    const known = ((await resolved(command.args)) ?? {}) as ArgsDef;
+    const rest = separated(known, typed);
     if (command.subCommands !== undefined || wantsHelp(rest)) {
       if (!wantsHelp(rest) && rest[0] !== "help") throw new UsageError(`name a command of it: ${await subCommandNames(command)}`);
       process.stdout.write(`${await renderUsage(command, parent)}\n`);
       return;
     }
-    await checkFlags(command, rest);
+    checkArguments(known, rest);
     await runCommand(command, { rawArgs: rest });
   } catch (error) {
     process.stderr.write(`execgate: ${explain(error)}\n`);
@@ -73,18 +76,6 @@ const wantsHelp = (args: readonly string[]) => beforeSeparator(args).some((arg) 
 function beforeSeparator(args: readonly string[]): readonly string[] {
   const end = args.indexOf("--");
   return end < 0 ? args : args.slice(0, end);
-}
-
-/**
- * citty lets unknown flags pass; a mistyped --sandbox must not mean its default. Flags end at `--`, and at the first word: what
- * follows may be a command's own.
- */
-async function checkFlags(command: AnyCommand, args: readonly string[]): Promise<void> {
-  const known = ((await resolved(command.args)) ?? {}) as ArgsDef;
-  for (const arg of beforeSeparator(args)) {
-    const name = /^--(?:no-)?([^=]+)/.exec(arg)?.[1];
-    if (name !== undefined && known[name] === undefined) throw new UsageError(`there is no flag ${arg.split("=")[0]}; --help lists them`);
-  }
 }
 
 function isUsage(error: unknown): boolean {

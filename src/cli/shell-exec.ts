@@ -1,8 +1,11 @@
 /** `execgate shell-exec COMMAND`: one shell call without MCP, its output streaming through, its exit status the command's. */
+import { resolve } from "node:path";
 import { defineCommand } from "citty";
 import { STDERR, STDIN, STDOUT } from "../../ffi/fd.ts";
 import { Assembly } from "../assemble.ts";
+import { log } from "../log.ts";
 import { DEFAULT_TIMEOUT_MS } from "../shell/shell.ts";
+import { type CallSummary, summarize } from "./call-summary.ts";
 import { commonArgs, commonOptions } from "./common-args.ts";
 import { UsageError } from "./errors.ts";
 import { startLogging } from "./logging.ts";
@@ -30,20 +33,27 @@ export default defineCommand({
     parts.askWith(terminalAsk());
     const stop = new AbortController();
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
+    const timeoutMs = milliseconds(args["timeout-ms"]);
     const result = await parts.run(
       {
         command: args.command,
-        workdir: args.workdir ?? process.cwd(),
-        timeoutMs: milliseconds(args["timeout-ms"]),
+        workdir: resolve(args.workdir ?? "."),
+        timeoutMs,
         login: args.login,
         stdio: args.json ? undefined : [STDIN, STDOUT, STDERR],
       },
       { signal: stop.signal },
     );
     if (args.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else say(summarize(result, timeoutMs));
     process.exitCode = result.exit_code;
   },
 });
+
+function say({ warnings, details }: CallSummary): void {
+  for (const line of warnings) log.warn(line);
+  for (const line of details) log.info(line);
+}
 
 /** The longest a timer can run. */
 const NO_LIMIT = 2 ** 31 - 1;

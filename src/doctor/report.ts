@@ -3,9 +3,12 @@
  * nothing; render.ts turns it into text.
  */
 import { release } from "node:os";
+import { requireOutside } from "../audit/place.ts";
+import type { InterceptorWish, Picked } from "../intercept/pick.ts";
 import type { Machine } from "../sandbox/machine.ts";
 import type { Places } from "../sandbox/places.ts";
 import { type PlanInput, planSandbox, type SandboxPlan } from "../sandbox/plan.ts";
+import { boundaryOf } from "../shell/enclosure.ts";
 import { VERSION } from "../version.ts";
 import { type ClientSnippet, clientSnippets } from "./clients.ts";
 
@@ -27,9 +30,13 @@ export interface Trial {
 export interface DoctorInput extends PlanInput {
   readonly places: Places;
   readonly ruleFiles: readonly RuleFile[];
-  /** Why execs cannot be supervised by seccomp here; undefined where they can. */
-  readonly notSupervised: string | undefined;
-  /** argv that starts this program. */
+  /** The interceptor that would serve, or why none can. */
+  readonly interceptor: Pick<Picked, "interceptor" | "note"> | Error;
+  /** --interceptor */
+  readonly wish: InterceptorWish["interceptor"];
+  /** --audit-log, absolute */
+  readonly auditLog?: string | undefined;
+  /** argv that starts the server. */
   readonly command: readonly string[];
   /** Runs a command in a sandbox of the plan, through the real launcher. */
   readonly trial?: ((plan: SandboxPlan) => Promise<Trial>) | undefined;
@@ -40,7 +47,7 @@ export interface DoctorReport {
   readonly system: string;
   readonly machine: Machine;
   readonly policy: string;
-  readonly interceptor: { readonly picked: "seccomp" | "bash"; readonly why: string };
+  readonly interceptor: { readonly picked: "seccomp" | "bash" | "none"; readonly why: string };
   /** undefined where the policy cannot be enforced; `problems` then says why. */
   readonly plan: SandboxPlan | undefined;
   readonly wholeTreeKill: "process namespace" | "subreaper" | "process group";
@@ -54,7 +61,10 @@ export async function collectReport(input: DoctorInput): Promise<DoctorReport> {
   const { machine, ruleFiles } = input;
   const problems: string[] = ruleFiles.flatMap(({ path, error }) => (error === undefined ? [] : [`${path}: ${error}`]));
   const plan = attempt(() => planSandbox(input, input.places), problems);
-  if (plan !== undefined && input.trial !== undefined) {
+  const { auditLog } = input;
+  if (plan !== undefined && auditLog !== undefined) attempt(() => requireOutside(auditLog, boundaryOf(plan)), problems);
+  if (input.interceptor instanceof Error) problems.push(input.interceptor.message);
+  else if (plan !== undefined && input.trial !== undefined) {
     const { failure } = await input.trial(plan);
     if (failure !== undefined) problems.push(failure);
   }
@@ -63,7 +73,7 @@ export async function collectReport(input: DoctorInput): Promise<DoctorReport> {
     system: `${process.platform} ${release()} ${process.arch}`,
     machine,
     policy: input.state.policy.type,
-    interceptor: pickInterceptor(input.notSupervised),
+    interceptor: interceptorOf(input),
     plan,
     wholeTreeKill: wholeTreeKill(machine, plan),
     ruleFiles,
@@ -72,7 +82,7 @@ export async function collectReport(input: DoctorInput): Promise<DoctorReport> {
   };
 }
 
-function attempt(make: () => SandboxPlan, problems: string[]): SandboxPlan | undefined {
+function attempt<T>(make: () => T, problems: string[]): T | undefined {
   try {
     return make();
   } catch (error) {
@@ -81,10 +91,12 @@ function attempt(make: () => SandboxPlan, problems: string[]): SandboxPlan | und
   }
 }
 
-/** What `--interceptor auto` picks. */
-function pickInterceptor(notSupervised: string | undefined): DoctorReport["interceptor"] {
-  if (notSupervised === undefined) return { picked: "seccomp", why: "every exec of every process is seen" };
-  return { picked: "bash", why: `only execs of the patched Bash itself are seen, because of seccomp: ${notSupervised}` };
+function interceptorOf({ interceptor, wish }: DoctorInput): DoctorReport["interceptor"] {
+  if (interceptor instanceof Error) return { picked: "none", why: "no command runs" };
+  const picked = interceptor.interceptor.name;
+  if (picked === "seccomp") return { picked, why: "every exec of every process is seen" };
+  const asked = wish === "bash" ? "it was asked for" : undefined;
+  return { picked, why: ["only execs of the patched Bash itself are seen", asked ?? interceptor.note].filter(Boolean).join("; ") };
 }
 
 function wholeTreeKill(machine: Machine, plan: SandboxPlan | undefined): DoctorReport["wholeTreeKill"] {

@@ -13,8 +13,8 @@ import type { Trial } from "./report.ts";
 const LIMIT_MS = 15_000;
 const RULES = 'prefix_rule(pattern=["true"], decision="forbidden", justification="doctor")\n';
 
-/** @param options the configuration in force; its rules are not used */
-export async function tryOut(plan: SandboxPlan, options: Pick<AssemblyOptions, "sandbox" | "protectGit" | "protect">): Promise<Trial> {
+/** @param options the configuration in force; its rules are not used, and its audit log is not written */
+export async function tryOut(plan: SandboxPlan, options: AssemblyOptions): Promise<Trial> {
   const rulesFolder = mkdtempSync(join(tmpdir(), "execgate-doctor-"));
   const probe = join(homedir(), `.execgate-doctor-${process.pid}`);
   const listener = createServer().listen(0, "127.0.0.1");
@@ -26,9 +26,6 @@ export async function tryOut(plan: SandboxPlan, options: Pick<AssemblyOptions, "
     writeFileSync(rules, RULES);
     using assembly = new Assembly({
       ...options,
-      bash: undefined,
-      execve: undefined,
-      interceptor: "auto",
       rules: [rules],
       auditLog: undefined,
       promptTimeoutMs: LIMIT_MS,
@@ -53,7 +50,8 @@ function script(probe: string, port: number): string {
   return `echo ran
 (: > '${probe.replaceAll("'", "'\\''")}') 2>/dev/null
 (exec 3<>/dev/tcp/127.0.0.1/${port}) 2>/dev/null && echo connected
-env true 2>/dev/null && echo forbidden-ran
+(exec true) 2>/dev/null && echo forbidden-ran
+env true 2>/dev/null && echo forbidden-ran-below
 env false || echo allowed-ran`;
 }
 
@@ -62,5 +60,11 @@ function judge(plan: SandboxPlan, said: ReadonlySet<string>, wrote: boolean): st
   if (!said.has("ran") || !said.has("allowed-ran")) return "a command in the sandbox does not run as it should";
   if (wrote && !covered) return "a command in the sandbox wrote a file in your home folder";
   if (said.has("connected") && plan.network !== "on") return "a command in the sandbox reached a server on this machine";
-  return said.has("forbidden-ran") ? "a program that a rule forbids ran" : undefined;
+  if (said.has("forbidden-ran")) return "a program that a rule forbids ran when Bash started it: rules are not enforced here";
+  return said.has("forbidden-ran-below") ? BELOW : undefined;
 }
+
+const BELOW =
+  "a program that a rule forbids ran when another program (env) started it: the bash interceptor sees only what Bash itself starts. " +
+  "Rules hold for every program where seccomp serves: run execgate where it can install a filter, outside another sandbox or container that " +
+  "refuses it; the sandbox holds in either case";

@@ -5,6 +5,7 @@
  * everything it starts inherits that. It adopts orphans, so that a sweep finds every descendant; when the server is gone it sweeps and
  * exits. Loaded before anything heavy: no citty, consola, zod or SDK here.
  */
+import { fstatSync } from "node:fs";
 import { SystemError } from "../../ffi/errors.ts";
 import { asFd, closeAll, type Fd, type OwnedFd, setCloseOnExec } from "../../ffi/fd.ts";
 import { poll } from "../../ffi/poll.ts";
@@ -33,11 +34,24 @@ const REAP_EVERY_MS = 1000;
 /** What ends sooner than this is told of once, when it has: a message that the server need not be woken for. */
 const TELL_AFTER_MS = 10;
 
-/** Serves until the server closes its end. */
-export function runLauncher(): void {
+/**
+ * Serves until the server closes its end.
+ * @returns false where there is no server: somebody has typed its name
+ */
+export function runLauncher(): boolean {
   const control = asFd(CONTROL_FD);
+  if (!isSocket(control)) return false;
   setCloseOnExec(control, true);
   new Launcher(control).run();
+  return true;
+}
+
+function isSocket(fd: Fd): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false; // it is not open
+  }
 }
 
 interface Supervised extends Disposable {

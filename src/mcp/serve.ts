@@ -5,7 +5,6 @@
  * when stdin ends, or the client is gone, whatever runs is killed and this returns.
  */
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";
-import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
 import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
 import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/cfworker-provider.js";
 import type { Assembly } from "../assemble.ts";
@@ -16,6 +15,7 @@ import { elicitation } from "./elicitation.ts";
 import { ProgressReporter } from "./progress.ts";
 import { acceptSandboxState, SANDBOX_CAPABILITY, SANDBOX_META, stateOf } from "./sandbox-state.ts";
 import { parseCall, resultContent, shellTool } from "./shell-tool.ts";
+import { StdioTransport } from "./stdio-transport.ts";
 import { INSTRUCTIONS } from "./texts.ts";
 
 type ProgressSender = (progress: number, message: string) => void;
@@ -61,8 +61,12 @@ export async function serveMcp(parts: Assembly): Promise<void> {
   };
   server.onerror = (error) => log.warn(`MCP: ${error.message}`);
 
-  const ended = clientGone();
-  await server.connect(new StdioServerTransport());
+  const transport = new StdioTransport();
+  const closed = new Promise<void>((resolve) => {
+    server.onclose = resolve;
+  });
+  const ended = Promise.race([transport.gone, closed, askedToEnd()]);
+  await server.connect(transport);
   await ended;
   closing.abort(new Error("the client has gone"));
   await Promise.allSettled(running);
@@ -98,12 +102,9 @@ async function callShell(
 /** What the model is told when there is no result. */
 const failure = (text: string) => ({ content: [{ type: "text" as const, text }], isError: true });
 
-/** Resolves when stdin ends, stdout breaks, or a signal asks this process to end. The SDK's transport notices none of these. */
-function clientGone(): Promise<void> {
+/** Resolves when a signal asks this process to end. */
+function askedToEnd(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  process.stdin.once("end", resolve);
-  process.stdin.once("close", resolve);
-  process.stdout.once("error", () => resolve());
   for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(name, () => resolve());
   return promise;
 }

@@ -1,6 +1,7 @@
 /** The tool `shell`: its input, its output, its hints. */
 import { isAbsolute } from "node:path";
 import { z } from "zod";
+import { encodeBytes } from "../../ffi/bytes.ts";
 import type { ShellResult } from "../shell/result.ts";
 import { DEFAULT_TIMEOUT_MS, type ShellCall } from "../shell/shell.ts";
 import { DESCRIPTION, TITLE } from "./texts.ts";
@@ -55,10 +56,22 @@ export function parseCall(args: unknown): ShellCall | string {
   const parsed = input.safeParse(args ?? {});
   if (!parsed.success) return parsed.error.issues.map(({ path, message }) => `${path.join(".") || "arguments"}: ${message}`).join("; ");
   const { command, workdir, timeout_ms, login } = parsed.data;
-  if (command.includes("\0")) return "command: must not contain a NUL";
+  const unwritable = Object.entries({ command, workdir }).find(([, text]) => text !== undefined && !canBeWritten(text));
+  if (unwritable !== undefined) return `${unwritable[0]}: half of a surrogate pair stands alone in it`;
+  if (`${command}${workdir}`.includes("\0")) return `${command.includes("\0") ? "command" : "workdir"}: must not contain a NUL`;
   if (Buffer.byteLength(command) > LONGEST_COMMAND)
     return `command: must have at most ${LONGEST_COMMAND} bytes; write what is longer to a file first, in parts`;
   return { command, workdir: workdir ?? process.cwd(), timeoutMs: timeout_ms ?? DEFAULT_TIMEOUT_MS, login: login ?? true };
+}
+
+/** Whether there are bytes for it: a half of a surrogate pair stands for none, unless it is one that stands for a byte (ffi/bytes.ts). */
+function canBeWritten(text: string): boolean {
+  try {
+    encodeBytes(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The result as content, twice: structured, and the same as text for clients that show text. */

@@ -15,5 +15,6 @@ export const INSTRUCTIONS = [
   "- `denied`: programs that a rule or the user refused, with the reason. Do not try to reach the same end by another way; tell the user, or do without.",
   "- `escalated`: programs that ran outside the sandbox because a rule allows them.",
   "- `confined`: programs that a rule would let out but that had to stay inside, with the reason; the user can change what it names.",
+  "- `notes`: what else happened, such as a protected path (.git's configuration, agents' settings) that was put back. `git init` in the workspace's own root is undone so: ask the user to do it.",
   "A command that fails on a path or on the network may be meeting the sandbox: it says so where that is likely.",
 ].join("\n");

@@ -193,7 +193,7 @@ const REASONS: Readonly<Record<RefusedBecause, string>> = {
   declined: "the user declined",
   cancelled: "the user dismissed the question",
   failed: "the question could not be asked",
-  unavailable: "a rule wants the user to be asked, and this client cannot ask (no elicitation)",
+  unavailable: "a rule wants the user to be asked, and nobody can be: the client has no elicitation, or there is no terminal",
   "timed-out": "the user did not answer in time",
   aborted: "the call ended before the user answered",
 };

@@ -19,8 +19,8 @@ export function writeStarter(file: string): void {
     fd = openSync(file, "wx", 0o600);
   } catch (error) {
     const code = errorCode(error);
-    const why = code === "EEXIST" ? "is there already: it is not written over" : `cannot be written (${code})`;
-    throw new RulesError("unreadable", why, { file }, { cause: error });
+    if (code === "EEXIST") throw new RulesError("unreadable", "is there already: it is not written over", { file });
+    throw new RulesError("unreadable", `cannot be written (${code})`, { file }, { cause: error });
   }
   try {
     writeSync(fd, STARTER_RULES);

@@ -31,8 +31,7 @@ export class SandboxGuard implements Disposable {
     this.#input = input;
     this.#places = places;
     this.#placeholders = new Placeholders(stateFolder);
-    this.#plan = planSandbox(input, places);
-    this.#placeholders.reserve(this.#plan);
+    this.#plan = this.#makePlan();
     this.#watch = new ProtectionWatch(this.#plan);
   }
 
@@ -60,9 +59,15 @@ export class SandboxGuard implements Disposable {
   }
 
   #renew(): void {
-    this.#plan = planSandbox(this.#input, this.#places);
-    this.#placeholders.reserve(this.#plan);
+    this.#plan = this.#makePlan();
     this.#watch = new ProtectionWatch(this.#plan);
+  }
+
+  #makePlan(): SandboxPlan {
+    this.#placeholders.clear();
+    const plan = planSandbox(this.#input, this.#places);
+    this.#placeholders.reserve(plan);
+    return plan;
   }
 
   /** What commands inside cannot change in the folders that they can write. */

@@ -43,6 +43,11 @@ export class Placeholders implements Disposable {
     this.#own = join(this.#lists, `${process.pid}-${processStart(process.pid)}-${++lists}.json`);
   }
 
+  /** Removes what servers that are gone have left. Before a plan is made, which would take it for the user's. */
+  clear(): void {
+    this.#others();
+  }
+
   /**
    * Makes what the plan reserves and is not there. What cannot be made (no permission, no room) the sandboxed command, which has no
    * more rights, cannot make either.

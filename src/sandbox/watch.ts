@@ -73,7 +73,7 @@ export class ProtectionWatch {
   constructor(plan: SandboxPlan) {
     this.#protections = plan.protections.filter((one) => one.how !== "pinned");
     this.#seen = new Map(this.#look());
-    this.#mounted = new Map([...this.#seen].map(([path, { identity }]) => [path, identity]));
+    this.#mounted = new Map(this.#protections.map(({ path, how }) => [path, this.#seen.get(path)?.identity ?? unmounted(how)]));
   }
 
   /** A program outside ran on behalf of one inside: what appears from now on may be its work. */
@@ -177,6 +177,12 @@ export class ProtectionWatch {
     return { renamed: [...renamed].map(([path, to]) => ({ path, to })), left, changes, hidden: this.hidden(this.identities()) };
   }
 }
+
+/**
+ * What has gone since the plan was made, as another server's placeholder: no launcher can mount over it, so the plan is stale from the
+ * beginning.
+ */
+const unmounted = (how: Protection["how"]) => (how === "read-only" ? "gone" : undefined);
 
 function look(path: string, ways: Ways): Seen {
   const found = inspect(path, ways);

@@ -18,6 +18,7 @@ import type { Enclosure } from "./enclosure.ts";
 import { OutputReader } from "./output-reader.ts";
 import { OutputWindow } from "./output-window.ts";
 import { durationOf, type ShellResult } from "./result.ts";
+import { startFailure } from "./start-failure.ts";
 import { Stdio } from "./stdio.ts";
 
 export interface ShellCall {
@@ -78,7 +79,7 @@ export class Shell {
    * Runs one call to its end.
    * @param signal ends the call as its time limit would
    * @param watch is given a view of the output while the call runs
-   * @throws LauncherError, SpawnRefused where Bash could not be started; InterceptionError, OutputError
+   * @throws LauncherError, StartError or SpawnRefused where Bash could not be started; InterceptionError, OutputError
    */
   async run(call: ShellCall, enclosure: Enclosure, signal?: AbortSignal, watch?: (progress: ShellProgress) => void): Promise<ShellResult> {
     signal?.throwIfAborted();
@@ -151,7 +152,9 @@ export class Shell {
         sweepAfter: true,
       });
       reader?.start(); // while Bash starts
-      const bash = await spawning;
+      const bash = await spawning.catch((error) => {
+        throw startFailure(error, interceptor.bash, call.workdir);
+      });
       interception.started();
       ending.addEventListener("abort", release, { once: true });
       if (ending.aborted) release();

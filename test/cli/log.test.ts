@@ -147,13 +147,13 @@ test("in a terminal, lines are cut to its width and coloured, but not under NO_C
   expect(shown("NO_COLOR=1")).not.toContain("\x1b");
 });
 
-test("the log is named by an argument or by the environment", () => {
+test("what is wrong with the arguments or the log is said", () => {
   const file = write(...call("aa11", 0));
-  expect(log([], { EXECGATE_AUDIT_LOG: file }).out).toContain("aa11");
   const folder = join(temporaryFolder(), "folder");
   mkdirSync(folder);
   for (const [args, status, about] of [
-    [[], 2, "EXECGATE_AUDIT_LOG"],
+    [[], 2, "FILE"],
+    [[file, file], 2, "one argument, not 2"],
     [[file, "--decision", "no"], 2, "--decision"],
     [[file, "--last", "0"], 2, "--last"],
     [[file, "--lst", "1"], 2, "--lst"],

@@ -28,6 +28,17 @@ const PLACES: Places = {
   text: () => undefined,
 };
 
+const interceptor = (name: "bash" | "seccomp", note?: string): DoctorInput["interceptor"] => ({
+  interceptor: {
+    name,
+    bash: "/bin/bash",
+    begin() {
+      throw new Error("nothing is run");
+    },
+  },
+  note,
+});
+
 const input = (machine: Machine, more: Partial<DoctorInput> = {}): DoctorInput => ({
   state: {
     policy: { type: "workspace-write", writable_roots: [], network_access: false, exclude_tmpdir_env_var: false, exclude_slash_tmp: false },
@@ -45,7 +56,8 @@ const input = (machine: Machine, more: Partial<DoctorInput> = {}): DoctorInput =
   hostSockets: [],
   places: PLACES,
   ruleFiles: [],
-  notSupervised: undefined,
+  interceptor: interceptor("seccomp"),
+  wish: "auto",
   command: ["execgate"],
   ...more,
 });
@@ -73,8 +85,8 @@ test("without namespaces, what is lost is said and nothing is claimed", async ()
   expect(text).toContain("git is not escalated by rule there");
   expect(report.plan?.lost.length).toBeGreaterThan(3);
   expect(report.plan?.protectedBy).toBe("none");
-  const unsupervised = await collectReport(input(MACHINE, { notSupervised: "EBUSY" }));
-  expect(unsupervised.interceptor).toMatchObject({ picked: "bash", why: expect.stringContaining("EBUSY") });
+  const unsupervised = await collectReport(input(MACHINE, { interceptor: interceptor("bash", "because of EBUSY") }));
+  expect(unsupervised.interceptor).toMatchObject({ picked: "bash", why: expect.stringContaining("because of EBUSY") });
 });
 
 test("a policy that nothing here can enforce, rules that cannot be read and a trial that fails are problems", async () => {
@@ -86,6 +98,15 @@ test("a policy that nothing here can enforce, rules that cannot be read and a tr
     "this machine has neither Landlock nor namespaces to enforce workspace-write with (no unshare)",
   ]);
   expect(renderReport(report)).toEndWith("The configuration is NOT enforced.\n");
+  const none = await collectReport(
+    input(MACHINE, {
+      interceptor: new Error("this Bash asks nobody"),
+      trial: () => {
+        throw new Error("there is nothing to try");
+      },
+    }),
+  );
+  expect([none.interceptor.picked, none.problems]).toEqual(["none", ["this Bash asks nobody"]]);
   const failing = await collectReport(input(MACHINE, { trial: async () => ({ failure: "a write outside was not refused" }) }));
   expect(failing.problems).toEqual(["a write outside was not refused"]);
 });

@@ -84,7 +84,7 @@ describe.each(["bash", "seccomp"])("%s", (interceptor) => {
     ],
     ["an answer that was not offered", () => accept("forever"), "the question could not be asked"],
     ["an answer without a decision", () => ({ action: "accept", content: {} }), "the question could not be asked"],
-    ["no elicitation capability", undefined, "this client cannot ask"],
+    ["no elicitation capability", undefined, "nobody can be"],
   ] as const satisfies [string, Answer | undefined, string][]) {
     test(`${name} is a denial that says so`, async () => {
       await using c = await asked(answer);

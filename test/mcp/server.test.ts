@@ -62,8 +62,12 @@ test("bad input is a result that says what is wrong", async () => {
     [{ command: "ls", workdir: "relative" }, "absolute"],
     [{ command: "ls", timeout_ms: -1 }, "timeout_ms"],
     [{ command: "ls", timeout: 5 }, "timeout"],
-    [{ command: "ls", workdir: "/nonexistent/folder" }, "/nonexistent/folder"],
-    [{ command: "a\0b" }, "NUL"],
+    [{ command: "ls", workdir: "/nonexistent/folder" }, "workdir: there is no folder /nonexistent/folder"],
+    [{ command: "ls", workdir: "/dev/null" }, "workdir: /dev/null is not a folder"],
+    [{ command: "a\0b" }, "command: must not contain a NUL"],
+    [{ command: "ls", workdir: "/a\0b" }, "workdir: must not contain a NUL"],
+    [{ command: "echo \ud800" }, "command: half of a surrogate pair stands alone"],
+    [{ command: "ls", workdir: "/\ud800" }, "workdir: half of a surrogate pair stands alone"],
   ] as const) {
     const result = await c.client.callTool({ name: "shell", arguments: args });
     expect(result.isError).toBe(true);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { SandboxGuard } from "../../src/sandbox/guard.ts";
-import { realPlaces } from "../../src/sandbox/places.ts";
+import { type Places, realPlaces } from "../../src/sandbox/places.ts";
 import { onlyUpstream } from "../../src/sandbox/watch.ts";
 import { Stage, settings } from "./inside.ts";
 
@@ -89,6 +89,30 @@ describe.each([...settings])("$name", (setting) => {
       guard.enter();
       guard.leave();
     });
+  });
+
+  test("what goes while the plan is made is planned for anew", () => {
+    using stage = new Stage(setting);
+    stage.unsandboxed("mkdir .claude; : > file");
+    let planned = false;
+    const vanishing: Places = {
+      ...realPlaces,
+      kind(path) {
+        const kind = realPlaces.kind(path);
+        if (!planned && path === join(stage.workspace, ".claude")) {
+          stage.unsandboxed("rmdir .claude"); // it was another server's placeholder
+          planned = true;
+        }
+        return kind;
+      },
+    };
+    using guard = new SandboxGuard(stage.input(), vanishing, stage.folder("state"));
+    expect(guard.enter()).toBe(true);
+    expect(guard.plan.protections).toContainEqual({ path: join(stage.workspace, ".claude"), how: "reserved", folder: true });
+    expect(stage.worked(["echo x > .claude"], guard.plan)).toEqual([]);
+    guard.leave();
+    expect(guard.enter()).toBe(false);
+    guard.leave();
   });
 
   test("a repository whose .git becomes a file between calls is planned for anew", () => {

@@ -7,7 +7,7 @@ import { buildBash } from "../../scripts/bash/build.ts";
 import type { CallContext, Decision } from "../../src/gate/decision.ts";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { BashInterceptor } from "../../src/intercept/bash/interceptor.ts";
-import { findBash } from "../../src/intercept/bash/patched-bash.ts";
+import { ownBash } from "../../src/intercept/bash/patched-bash.ts";
 import { LauncherPool } from "../../src/launcher/pool.ts";
 import { machine } from "../../src/sandbox/machine-probe.ts";
 import type { SandboxState } from "../../src/sandbox/state.ts";
@@ -21,7 +21,7 @@ import { LAUNCHER } from "./launcher.ts";
 export const ENV = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME, LANG: "C.UTF-8" };
 
 const built = await buildBash();
-export const BASH = "unavailable" in built ? await findBash(undefined) : built.path;
+export const BASH = "unavailable" in built ? await ownBash() : built.path;
 const facts = await machine();
 
 export interface TestShell extends Disposable {

@@ -5,7 +5,7 @@
  * run outside failed. What runs inside a process namespace ends with its process 1, sweep or not.
  */
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { alive, Grounds, INTERCEPTORS, until } from "../support/grounds.ts";
 import type { RawClient } from "../support/raw-client.ts";
@@ -102,6 +102,20 @@ describe.each([...INTERCEPTORS])("%s", (interceptor) => {
     await killServer(g, client);
     expect([g.mark("asked"), g.mark("ran")]).toEqual([undefined, undefined]);
     expect(existsSync(join(g.workspace, "inside"))).toBe(false);
+  });
+
+  test("the server killed: the next one in the same folder works, and leaves nothing in it", async () => {
+    using g = new Grounds(RULES);
+    writeFileSync(join(g.workspace, "file"), "");
+    const first = await g.serve({ interceptor });
+    expect((await first.shell(`echo first; : ${g.top}`)).output).toBe("first\n");
+    await killServer(g, first);
+    await using next = await g.serve({ interceptor });
+    expect((await next.shell("echo next")).output).toBe("next\n");
+    expect((await next.shell("echo x > .claude; echo more")).output).toContain("more\n");
+    await next.leave();
+    await next.exited;
+    expect(readdirSync(g.workspace)).toEqual(["file"]);
   });
 
   test("the server killed while a program runs outside: it ends, with its children, and nothing comes after it", async () => {

@@ -10,21 +10,22 @@ import { realPlaces } from "../../sandbox/places.ts";
 import { planSandbox } from "../../sandbox/plan.ts";
 import { planInput } from "../../sandbox/surroundings.ts";
 import { boundaryOf } from "../../shell/enclosure.ts";
+import { COMMAND_WORDS } from "../arguments.ts";
 import { sandboxArgs, sandboxOptions } from "../common-args.ts";
 import { repeated } from "../repeated.ts";
-import { commandWords } from "./command-words.ts";
 
 export default defineCommand({
   meta: {
     name: "explain",
-    description: "Say which rule decides about a command, and what would happen: execgate policy explain -- COMMAND…",
+    description: "Say which rule decides about a command, and what would happen: execgate policy explain COMMAND…",
   },
   args: {
+    command: COMMAND_WORDS,
     ...sandboxArgs,
     rules: { type: "string", valueHint: "FILE|DIR", description: "Rules in place of those in your own folder; may be given again" },
   },
   async run({ args, rawArgs }) {
-    const command = commandWords(rawArgs, ["--rules", "--sandbox", "--writable-root", "--protect"]);
+    const command = args._;
     const { rules, commands } = loadRules(rulePlaces(repeated(rawArgs, "--rules")));
     const { sandbox, protectGit, protect } = sandboxOptions(args, rawArgs);
     const supervised = false; // which decides about connects only, not about what may be written

@@ -76,11 +76,23 @@ function put({ argv, env, folder, descriptors }: Inherited, skip: number): Sessi
   const words = splitAtNul(textOf(argv));
   const variables = splitAtNul(textOf(env));
   const socket = escalateSocket(variables, descriptors);
-  const stream = sendEnd(socket, HELLO);
+  const stream = openStream(socket);
   const request = encodeRequest({ file: words[skip] ?? "", argv: words.slice(skip + 1), workdir: folder, env: variables });
   sendFrame(stream, JSON.stringify(request), MAX_FRAME);
   return { stream, socket };
 }
+
+function openStream(socket: number): number {
+  try {
+    return sendEnd(socket, HELLO);
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}: descriptor ${socket} leads to no server. ${BY_HAND}`);
+  }
+}
+
+/** Whoever types the helper's name sees this. */
+const BY_HAND =
+  "This is the escalate helper, which the Bash of a shell call starts for each program; to run a command by hand use execgate shell-exec";
 
 function hear({ stream }: Session) {
   const reply = receiveFrame(stream, MAX_FRAME);
@@ -92,10 +104,10 @@ function escalateSocket(env: readonly string[], descriptors: readonly number[]):
   const prefix = `${ESCALATE_SOCKET_VARIABLE}=`;
   let text: string | undefined;
   for (const entry of env) if (entry.startsWith(prefix)) text ??= entry.slice(prefix.length);
-  if (text === undefined) throw new Error(`${ESCALATE_SOCKET_VARIABLE} is not set; execgate sets it for the Bash that it starts`);
+  if (text === undefined) throw new Error(`${ESCALATE_SOCKET_VARIABLE} is not set. ${BY_HAND}`);
   const socket = Number(text);
   if (String(socket) !== text || !descriptors.includes(socket))
-    throw new Error(`descriptor ${text}, which ${ESCALATE_SOCKET_VARIABLE} names, is not open`);
+    throw new Error(`descriptor ${text}, which ${ESCALATE_SOCKET_VARIABLE} names, is not open. ${BY_HAND}`);
   return socket;
 }
 

@@ -15,13 +15,29 @@ export class NoBashError extends Error {
   override readonly name = "NoBashError";
 }
 
+/** A Bash that the user has named, and by what. */
+export interface NamedBash {
+  readonly path: string;
+  readonly from: "--bash" | "CODEX_BASH_PATH";
+}
+
 /**
  * @param flag the value of `--bash`
+ * @returns undefined where none is named
+ * @throws NoBashError
+ */
+export function namedBash(flag: string | undefined): NamedBash | undefined {
+  const named = flag ?? process.env["CODEX_BASH_PATH"];
+  if (named === undefined || named === "") return undefined;
+  const from = flag === undefined ? "CODEX_BASH_PATH" : "--bash";
+  return { path: checked(named, from), from };
+}
+
+/**
+ * The one inside this executable, unpacked.
  * @throws NoBashError with what to do
  */
-export async function findBash(flag: string | undefined): Promise<string> {
-  const given = flag ?? process.env["CODEX_BASH_PATH"];
-  if (given !== undefined && given !== "") return checked(given, flag === undefined ? "CODEX_BASH_PATH" : "--bash");
+export async function ownBash(): Promise<string> {
   const embedded = await embeddedBash();
   if (embedded !== undefined) return unpack(embedded);
   throw new NoBashError(
