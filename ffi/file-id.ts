@@ -3,6 +3,7 @@
  *
  * Numbers only: an inode's 64 bits in two halves, since this is asked about every exec and bigints are slow.
  */
+import type { BigIntStats } from "node:fs";
 import { ERRNO, SystemError } from "./errors.ts";
 import type { Fd } from "./fd.ts";
 import { errno, i64, libc } from "./libc.ts";
@@ -15,10 +16,9 @@ const c = libc({ syscall: { args: [i64, i64, i64, i64, i64, i64], returns: i64 }
 const SYS_statx = process.arch === "arm64" ? 291 : 332;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
-const STATX_TYPE = 0x1;
-const STATX_MODE = 0x2;
-const STATX_CTIME = 0x80;
-const STATX_INO = 0x100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+/** STATX_TYPE | MODE | MTIME | CTIME | INO | SIZE. */
+const WANTED = 0x1 | 0x2 | 0x40 | 0x80 | 0x100 | 0x200;
 
 /** No other file on this machine has the same at the same time. */
 export interface FileId {
@@ -33,6 +33,11 @@ export interface FileFacts extends FileId {
   /** When it, or what is in it, last changed: seconds since 1970, and nanoseconds after that. */
   readonly changedAt: number;
   readonly changedAfter: number;
+  /** When what is in it was last written, likewise. */
+  readonly writtenAt: number;
+  readonly writtenAfter: number;
+  /** Bytes. */
+  readonly size: number;
 }
 
 export const sameFile = (a: FileId, b: FileId): boolean =>
@@ -48,7 +53,7 @@ const BUFFER = Number(address);
 const NOTHING = piece(1);
 
 function ask(from: number, path: number, flags: number): FileFacts | number {
-  if (Number(c.syscall(SYS_statx, from, path, flags, STATX_TYPE | STATX_MODE | STATX_CTIME | STATX_INO, BUFFER)) === -1) return errno();
+  if (Number(c.syscall(SYS_statx, from, path, flags, WANTED, BUFFER)) === -1) return errno();
   return {
     device: view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true),
     inodeLow: view.getUint32(statx.ino, true),
@@ -56,6 +61,9 @@ function ask(from: number, path: number, flags: number): FileFacts | number {
     mode: view.getUint16(statx.mode, true),
     changedAt: view.getUint32(statx.ctime_sec, true),
     changedAfter: view.getUint32(statx.ctime_nsec, true),
+    writtenAt: view.getUint32(statx.mtime_sec, true),
+    writtenAfter: view.getUint32(statx.mtime_nsec, true),
+    size: view.getUint32(statx.bytes, true) + 2 ** 32 * view.getUint32(statx.bytes + 4, true),
   };
 }
 
@@ -66,8 +74,30 @@ export function identify(fd: Fd): FileFacts {
   return facts;
 }
 
+/** Of what has that name in a folder; of a link itself. @returns errno where there is nothing */
+export function identifyIn(folder: Fd, name: string): FileFacts | number {
+  const argument = pathArgument(name);
+  return argument === undefined ? ERRNO.ENAMETOOLONG : ask(folder, argument, AT_SYMLINK_NOFOLLOW);
+}
+
 /** Of what a path leads to, links followed. @returns errno where it leads nowhere */
 export function identifyPath(path: string): FileFacts | number {
   const argument = pathArgument(path);
   return argument === undefined ? ERRNO.ENAMETOOLONG : ask(AT_FDCWD, argument, 0);
+}
+
+/** The same of what node:fs says, where these calls are not to be had. */
+export function factsOf(stat: BigIntStats): FileFacts {
+  const [changed, written] = [stat.ctimeNs, stat.mtimeNs];
+  return {
+    device: Number(stat.dev),
+    inodeLow: Number(stat.ino & 0xffffffffn),
+    inodeHigh: Number(stat.ino >> 32n),
+    mode: Number(stat.mode),
+    changedAt: Number(changed / 1_000_000_000n),
+    changedAfter: Number(changed % 1_000_000_000n),
+    writtenAt: Number(written / 1_000_000_000n),
+    writtenAfter: Number(written % 1_000_000_000n),
+    size: Number(stat.size),
+  };
 }

@@ -7,9 +7,9 @@
 import { type Fd, OwnedFd } from "./fd.ts";
 import { check, libc } from "./libc.ts";
 import { Arena, cstring } from "./memory.ts";
-import { AT_FDCWD } from "./path-fd.ts";
 import { syscall } from "./syscall.ts";
 
+const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_RECURSIVE = 0x8000;
 const OPEN_TREE_CLONE = 1;

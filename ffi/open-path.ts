@@ -1,10 +1,12 @@
 /**
- * Descriptors that name a place without opening it (O_PATH), resolved as another process would: openat2(2); and what is behind them.
- * Each call is made at every exec, so none allocates but what it returns.
+ * Descriptors that name a place without opening it (O_PATH), so that what is judged is then what is acted on, whatever is renamed
+ * meanwhile; also resolved as another process would: openat2(2); and what is behind them. Linux only.
+ *
+ * These calls are made at every exec or every shell call, so none allocates but what it returns.
  */
 import { readFileSync } from "node:fs";
 import { decodeBytes } from "./bytes.ts";
-import { ERRNO } from "./errors.ts";
+import { ERRNO, SystemError } from "./errors.ts";
 import { type Fd, OwnedFd } from "./fd.ts";
 import { errno, i64, libc } from "./libc.ts";
 import { piece } from "./memory.ts";
@@ -35,17 +37,36 @@ const RESOLVE_IN_ROOT = 0x10;
 
 /** struct open_how: u64 flags, u64 mode, u64 resolve. */
 const HOW_BYTES = 24;
-function how(resolve: number): number {
+function how(flags: number, resolve: number): number {
   const { view, address } = piece(HOW_BYTES);
-  view.setUint32(0, O_PATH | O_CLOEXEC, true);
-  view.setUint32(16, RESOLVE_IN_ROOT | resolve, true);
+  view.setUint32(0, O_PATH | O_CLOEXEC | flags, true);
+  view.setUint32(16, resolve, true);
   kept.push(view);
   return Number(address);
 }
 /** What the addresses below point to. */
 const kept: DataView[] = [];
-const FOLLOW = how(RESOLVE_NO_MAGICLINKS);
-const REFUSE = how(RESOLVE_NO_SYMLINKS);
+const FOLLOW = how(0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+const REFUSE = how(0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+const STRAIGHT = how(O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+
+/**
+ * A path that has no symbolic link in it; a link at its end is opened as the link that it is.
+ * @returns the place, or errno: ELOOP where a part of the path is a link
+ */
+export function findStraight(path: string): OwnedFd | number {
+  const argument = pathArgument(path);
+  if (argument === undefined) return ERRNO.ENAMETOOLONG;
+  const fd = Number(c.syscall(SYS_openat2, AT_FDCWD, argument, STRAIGHT, HOW_BYTES));
+  return fd === -1 ? errno() : new OwnedFd(fd);
+}
+
+/** {@link findStraight} of what must be there. @throws SystemError; ELOOP where a part of the path has become a link since it was resolved */
+export function openStraight(path: string): OwnedFd {
+  const found = findStraight(path);
+  if (typeof found === "number") throw new SystemError("openat2", found, `open ${path}`);
+  return found;
+}
 
 /**
  * openat2: resolves `path` with `root` for "/", following links but not the magic ones of /proc.

@@ -10,7 +10,6 @@ export const SYS = {
   renameat2: process.arch === "arm64" ? 276 : 316,
   open_tree: 428,
   move_mount: 429,
-  openat2: 437,
   mount_setattr: 442,
   landlock_create_ruleset: 444,
   landlock_add_rule: 445,

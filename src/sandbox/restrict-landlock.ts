@@ -1,7 +1,7 @@
 /** The plan's Landlock rules: read and execute everywhere, write in the writable folders and to harmless devices. */
 import { SystemError } from "../../ffi/errors.ts";
 import { ALL_FILE_RIGHTS, type FileRight, Ruleset } from "../../ffi/landlock.ts";
-import { openPlace } from "../../ffi/path-fd.ts";
+import { openStraight } from "../../ffi/open-path.ts";
 import type { SandboxPlan } from "./plan.ts";
 import { SHARED_MEMORY } from "./shared-memory.ts";
 
@@ -33,7 +33,7 @@ export function restrictFiles(plan: SandboxPlan): void {
 }
 
 function allow(rules: Ruleset, path: string, folder: boolean, rights: readonly FileRight[]): void {
-  using place = openPlace(path);
+  using place = openStraight(path);
   rules.allow(place.fd, folder, rights, path);
 }
 

@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { SystemError } from "../../ffi/errors.ts";
 import type { OwnedFd } from "../../ffi/fd.ts";
 import { attachTree, cloneTree, MS_NODEV, MS_NOEXEC, MS_NOSUID, makePrivate, makeReadOnly, mountNew } from "../../ffi/mount.ts";
-import { openPlace } from "../../ffi/path-fd.ts";
+import { openStraight } from "../../ffi/open-path.ts";
 import { depth, isWithin } from "./places.ts";
 import type { SandboxPlan } from "./plan.ts";
 
@@ -31,12 +31,12 @@ export function restrictMounts(plan: SandboxPlan): void {
 }
 
 function copyOf(path: string): OwnedFd {
-  using place = openPlace(path);
+  using place = openStraight(path);
   return cloneTree(place.fd, path);
 }
 
 function attach(tree: OwnedFd, path: string): void {
-  using place = openPlace(path);
+  using place = openStraight(path);
   attachTree(tree.fd, place.fd, path);
 }
 
@@ -54,7 +54,7 @@ function protect(protection: SandboxPlan["protections"][number]): void {
  */
 function hide(socket: string): void {
   try {
-    using place = openPlace(socket);
+    using place = openStraight(socket);
     using copy = copyOf("/dev/null");
     attachTree(copy.fd, place.fd, socket);
   } catch (error) {
@@ -78,6 +78,6 @@ function freshKernelFolders(plan: SandboxPlan): void {
 }
 
 function makeReadOnlyAt(path: string): void {
-  using place = openPlace(path);
+  using place = openStraight(path);
   makeReadOnly(place.fd, path);
 }

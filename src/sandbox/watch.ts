@@ -15,8 +15,8 @@
  * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`. No look and no rename follows a
  * link (ways.ts): the plan's paths have none, so a link on the way to one was put there, and is what appeared.
  */
-import { type BigIntStats, lstatSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { type FileFacts, isRegular } from "../../ffi/file-id.ts";
 import { errorCode } from "../policy/files.ts";
 import { smallText } from "./places.ts";
 import type { SandboxPlan } from "./plan.ts";
@@ -174,7 +174,8 @@ export class ProtectionWatch {
       }
     }
     const changes = all.filter(({ path }) => !undone.has(path));
-    return { renamed: [...renamed].map(([path, to]) => ({ path, to })), left, changes, hidden: this.hidden(this.identities()) };
+    const after = renamed.size > 0 ? this.identities() : new Map([...now].map(([path, { identity }]) => [path, identity]));
+    return { renamed: [...renamed].map(([path, to]) => ({ path, to })), left, changes, hidden: this.hidden(after) };
   }
 }
 
@@ -188,10 +189,10 @@ function look(path: string, ways: Ways): Seen {
   const found = inspect(path, ways);
   if (typeof found !== "object") return { identity: found, version: undefined, text: undefined };
   const identity = identify(found);
-  if (!found.isFile()) return { identity, version: undefined, text: undefined };
+  if (!isRegular(found)) return { identity, version: undefined, text: undefined };
   try {
     const text = smallText(ways.to(path), "latin1");
-    return { identity, version: text ?? `${found.size} ${found.mtimeNs} ${found.ctimeNs}`, text };
+    return { identity, version: text ?? version(found), text };
   } catch {
     return { identity, version: "unreadable", text: undefined };
   }
@@ -202,12 +203,15 @@ function identityOf(path: string, ways: Ways): string | undefined {
   return typeof found === "object" ? identify(found) : found;
 }
 
-const identify = ({ dev, ino, mode }: BigIntStats) => `${dev}:${ino}:${mode & 0o170000n}`;
+const S_IFMT = 0o170000;
+const identify = ({ device, inodeHigh, inodeLow, mode }: FileFacts) => `${device}:${inodeHigh}:${inodeLow}:${mode & S_IFMT}`;
+const version = ({ size, writtenAt, writtenAfter, changedAt, changedAfter }: FileFacts) =>
+  `${size} ${writtenAt}.${writtenAfter} ${changedAt}.${changedAfter}`;
 
 /** @returns an identity where there is no more to say: undefined where nothing is */
-function inspect(path: string, ways: Ways): BigIntStats | string | undefined {
+function inspect(path: string, ways: Ways): FileFacts | string | undefined {
   try {
-    return lstatSync(ways.to(path), { bigint: true, throwIfNoEntry: false });
+    return ways.look(path);
   } catch (error) {
     const link = error instanceof LinkOnWay ? linkOnWay(path) : undefined;
     if (link !== undefined) return `${BEHIND}${link}`;

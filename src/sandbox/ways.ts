@@ -11,8 +11,9 @@
 import { lstatSync, realpathSync, renameSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { ERRNO, SystemError } from "../../ffi/errors.ts";
-import { closeAll, type OwnedFd } from "../../ffi/fd.ts";
-import { openPlace } from "../../ffi/path-fd.ts";
+import { OwnedFd } from "../../ffi/fd.ts";
+import { type FileFacts, factsOf, identifyIn } from "../../ffi/file-id.ts";
+import { findStraight } from "../../ffi/open-path.ts";
 import { renameToNew } from "../../ffi/rename.ts";
 import { errorCode } from "../policy/files.ts";
 
@@ -26,18 +27,38 @@ export class LinkOnWay extends Error {
   }
 }
 
+/** The folder around a path; undefined where none can be opened so, and it has no link on the way now; errno where it cannot be had. */
+type Around = OwnedFd | undefined | number;
+
 export class Ways implements Disposable {
-  readonly #folders = new Map<string, OwnedFd | undefined>();
+  readonly #folders = new Map<string, Around>();
 
   /** Another name of the same path, good for as long as this. @throws LinkOnWay; SystemError as the folder around it cannot be opened */
   to(path: string): string {
-    const folder = this.#folder(dirname(path));
+    const folder = this.#folder(path);
     return folder === undefined ? path : `/proc/self/fd/${folder.fd}/${basename(path)}`;
+  }
+
+  /**
+   * What is at the path, the link itself where it is one.
+   * @returns undefined where nothing is
+   * @throws LinkOnWay; SystemError where it cannot be looked at
+   */
+  look(path: string): FileFacts | undefined {
+    const around = this.#around(dirname(path));
+    if (around === undefined) {
+      const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      return found && factsOf(found);
+    }
+    const found = typeof around === "number" ? around : identifyIn(around.fd, basename(path));
+    if (typeof found === "object") return found;
+    if (found === ERRNO.ENOENT || found === ERRNO.ENOTDIR) return undefined;
+    throw failure(found, path);
   }
 
   /** Renames to another name beside it that nothing has yet. @throws as `to`; EEXIST where something has it */
   rename(path: string, name: string): void {
-    const folder = this.#folder(dirname(path));
+    const folder = this.#folder(path);
     if (folder !== undefined) return renameToNew(folder.fd, basename(path), name);
     const to = `${dirname(path)}/${name}`;
     if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw new SystemError("rename", ERRNO.EEXIST, `rename ${path} to ${name}`);
@@ -45,31 +66,34 @@ export class Ways implements Disposable {
   }
 
   #folder(path: string): OwnedFd | undefined {
-    const known = this.#folders.get(path);
-    if (known !== undefined || this.#folders.has(path)) return known;
-    const folder = openFolder(path);
-    this.#folders.set(path, folder);
-    return folder;
+    const around = this.#around(dirname(path));
+    if (typeof around === "number") throw failure(around, path);
+    return around;
+  }
+
+  #around(folder: string): Around {
+    const known = this.#folders.get(folder);
+    if (known !== undefined || this.#folders.has(folder)) return known;
+    const found = openFolder(folder);
+    this.#folders.set(folder, found);
+    return found;
   }
 
   [Symbol.dispose](): void {
-    closeAll([...this.#folders.values()].filter((folder) => folder !== undefined));
+    for (const folder of this.#folders.values()) if (folder instanceof OwnedFd) folder.close();
     this.#folders.clear();
   }
 }
 
-/** @returns undefined where folders cannot be opened so, and this one has no link on the way to it now */
-function openFolder(path: string): OwnedFd | undefined {
+const failure = (errno: number, path: string) =>
+  errno === ERRNO.ELOOP ? new LinkOnWay(path) : new SystemError("openat2", errno, `look at ${path}`);
+
+function openFolder(path: string): Around {
   if (process.platform === "linux") {
-    try {
-      return openPlace(`${path}/.`); // with the dot a link at the end would have to be followed, too
-    } catch (error) {
-      if (errorCode(error) === "ELOOP") throw new LinkOnWay(path);
-      if (!(error instanceof SystemError && error.code === "ENOSYS")) throw error;
-    }
+    const found = findStraight(`${path}/.`); // with the dot a link at the end would have to be followed, too
+    if (found !== ERRNO.ENOSYS) return found;
   }
-  if (realpathSync(path) !== path) throw new LinkOnWay(path);
-  return undefined;
+  return realpathSync(path) === path ? undefined : ERRNO.ELOOP;
 }
 
 /** The outermost link on the way to a path, its last name not counted; undefined where there is none. */

@@ -36,7 +36,7 @@ function compile(folder: string, includes: readonly string[], expressions: reado
   return spawnSync("gcc", [...flags, "-D_GNU_SOURCE", "-w", "-o", join(folder, "a"), join(folder, "a.c")]).status === 0;
 }
 
-/** As written in ffi/: mount.ts, path-fd.ts, landlock.ts, capabilities.ts, network-interface.ts. */
+/** As written in ffi/: mount.ts, open-path.ts, landlock.ts, capabilities.ts, network-interface.ts. */
 const EXPECTED: Record<string, number> = {
   "sizeof(struct mount_attr)": 32,
   "offsetof(struct mount_attr, attr_set)": 0,
