@@ -7,7 +7,8 @@ import type { BunPlugin } from "bun";
  *
  * Its server imports Ajv for whoever gives it no validator; ours gives it one (src/mcp/serve.ts), since Ajv compiles code from strings.
  * And it builds a schema for every message there is, of which half are of no concern to a server: marked as free of side effects, those
- * are left out. @throws Error where it is no longer written as it was
+ * are left out. Its protocol tells what kind a message is by trying one schema after the other; our transport has held each to be a
+ * message before, so that one member tells. @throws Error where it is no longer written as it was
  */
 export const leanSdk: BunPlugin = {
   name: "lean MCP SDK",
@@ -20,13 +21,29 @@ export const leanSdk: BunPlugin = {
       const text = await Bun.file(path).text();
       const contents = text.replace(SCHEMA, "$<name> = /* @__PURE__ */ (() => $<schema>)();\n");
       if (contents === text) throw new Error(`${path} holds no schemas`);
-      return { contents, loader: "js" };
+      let guards = 0;
+      const lean = contents.replace(GUARD, (_, name: keyof typeof MARKS) => {
+        guards++;
+        return `export const isJSONRPC${name} = (value) => ${MARKS[name]};`;
+      });
+      if (guards !== Object.keys(MARKS).length) throw new Error(`${path} tells messages apart in another way`);
+      return { contents: lean, loader: "js" };
     });
   },
 };
 
 /** A statement that makes one: it ends where the next line starts a statement or a comment. */
 const SCHEMA = /^(?<name>(?:export )?const \w+Schema) = (?<schema>[^;][\s\S]*?);\n(?=export |const |[/])/gm;
+
+/** How the SDK's protocol tells messages apart, and what does. */
+const GUARD =
+  /^export const isJSONRPC(ResultResponse|ErrorResponse|Request|Notification) = \(value\) => JSONRPC\w+Schema\.safeParse\(value\)\.success;$/gm;
+const MARKS = {
+  ResultResponse: '"result" in value',
+  ErrorResponse: '"error" in value',
+  Request: '"method" in value && "id" in value',
+  Notification: '"method" in value && !("id" in value)',
+};
 
 /**
  * The escalate helper, bundled by itself first. It starts once per exec, and cut into the pieces that it has in common with the worker

@@ -10,6 +10,8 @@ import type { OutputWindow } from "./output-window.ts";
 /** For every reader, since the window copies what it keeps at once: a new one for each call would soon have the garbage collector run. */
 const buffer = new Uint8Array(new ArrayBuffer(256 * 1024));
 const READS_A_TURN = 8;
+/** Made once: each call's reading ends so. */
+const STOPPED = new Error("reading has come to its end");
 
 export class OutputReader implements AsyncDisposable {
   readonly #pipe: OwnedFd;
@@ -75,13 +77,13 @@ export class OutputReader implements AsyncDisposable {
    * (it could not be killed), what the pipe holds now is the end.
    */
   async finish(): Promise<void> {
-    this.#stopping.abort();
+    this.#stopping.abort(STOPPED);
     await this.#reading;
     if (this.#failure === undefined) this.#drain(LAST_READS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping.abort();
+    this.#stopping.abort(STOPPED);
     await this.#reading;
     this.#pipe.close();
   }

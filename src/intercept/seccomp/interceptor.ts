@@ -141,6 +141,9 @@ const UNSUPERVISED: Interception = {
   [Symbol.asyncDispose]: async () => {},
 };
 
+/** Made once: each call ends so. */
+const ENDED = new Error("the shell call has ended");
+
 class SeccompInterception implements Interception {
   readonly env = {};
   readonly fds = [];
@@ -227,7 +230,7 @@ class SeccompInterception implements Interception {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(new Error("the shell call has ended"));
+    this.#closing.abort(ENDED);
     await Promise.allSettled(this.#pending);
     await this.#supervision.flush(); // the next call of the launcher must not be told of this one's execs
     this.#onEnd();
