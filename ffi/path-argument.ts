@@ -16,7 +16,19 @@ const ADDRESS = Number(address);
  * @throws RangeError where it contains a NUL, which would silently shorten it
  */
 export function pathArgument(path: string): number | undefined {
-  if (path.length >= PATH_MAX) return undefined;
+  const { length } = path;
+  if (length >= PATH_MAX) return undefined;
+  for (let i = 0; i < length; i++) {
+    const unit = path.charCodeAt(i);
+    if (unit === 0 || unit >= 0x80) return encoded(path);
+    bytes[i] = unit;
+  }
+  bytes[length] = 0;
+  return ADDRESS;
+}
+
+/** One that is not all ASCII. */
+function encoded(path: string): number | undefined {
   if (path.includes("\0")) throw new RangeError("a path cannot hold a NUL byte");
   const length = encodeBytesInto(path, bytes);
   if (length >= PATH_MAX) return undefined;

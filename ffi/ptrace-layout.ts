@@ -3,7 +3,6 @@
 export const PTRACE_PEEKUSER = 3;
 export const PTRACE_POKEUSER = 6;
 export const PTRACE_DETACH = 17;
-export const PTRACE_GETEVENTMSG = 0x4201;
 export const PTRACE_GETREGSET = 0x4204;
 export const PTRACE_SETREGSET = 0x4205;
 export const PTRACE_SEIZE = 0x4206;

@@ -17,7 +17,6 @@ import {
   PTRACE_DETACH,
   PTRACE_EVENT_EXEC,
   PTRACE_EVENT_STOP,
-  PTRACE_GETEVENTMSG,
   PTRACE_GETREGSET,
   PTRACE_INTERRUPT,
   PTRACE_O_EXITKILL,
@@ -108,8 +107,8 @@ function registerOf(tid: number, offset: number): number | undefined {
 /** What happened to a traced thread. `tid` is its id now. */
 export type Stop =
   | { readonly kind: "ended"; readonly tid: number }
-  /** A new image is in place and has not run an instruction. `former`: the id of the thread that executed, which may be another. */
-  | { readonly kind: "exec"; readonly tid: number; readonly former: number }
+  /** A new image is in place and has not run an instruction. Whichever thread it was that executed, it has its process's id now. */
+  | { readonly kind: "exec"; readonly tid: number }
   /** By {@link interrupt}, or with its whole process (SIGSTOP and the like). */
   | { readonly kind: "interrupted"; readonly tid: number }
   /** A signal is about to be delivered: pass it to {@link letGo}. */
@@ -117,8 +116,6 @@ export type Stop =
 
 const status = piece(4);
 const STATUS = Number(status.address);
-const message = piece(8);
-const MESSAGE = Number(message.address);
 
 /** The next stop of any thread that the calling thread traces, without waiting; undefined where there is none yet. */
 export function nextStop(): Stop | undefined {
@@ -136,10 +133,7 @@ export function nextStop(): Stop | undefined {
 function decode(tid: number, word: number): Stop {
   if ((word & 0xff) !== 0x7f) return { kind: "ended", tid };
   const event = word >> 16;
-  if (event === PTRACE_EVENT_EXEC) {
-    const former = ptrace(PTRACE_GETEVENTMSG, tid, 0, MESSAGE, "ask about") ? message.view.getUint32(0, true) : tid;
-    return { kind: "exec", tid, former };
-  }
+  if (event === PTRACE_EVENT_EXEC) return { kind: "exec", tid };
   if (event === PTRACE_EVENT_STOP) return { kind: "interrupted", tid };
   return { kind: "signal", tid, signal: (word >> 8) & 0xff };
 }

@@ -59,8 +59,16 @@ export interface LauncherOptions {
   readonly supervise?: Supervise | undefined;
 }
 
-/** @param connects where the filter notifies of connect: with a socket made in the launcher's network namespace to ask about others */
-type Supervise = (listener: OwnedFd, killable: boolean, connects?: { diagnosis: OwnedFd; tracked: boolean }) => Supervision;
+type Supervise = (listener: OwnedFd, terms: SuperviseTerms) => Supervision;
+
+interface SuperviseTerms {
+  /** See ffi/seccomp.ts. */
+  readonly killable: boolean;
+  /** Nothing that the launcher starts has the privileges to change its root. */
+  readonly rooted: boolean;
+  /** Where the filter notifies of connect: with a socket made in the launcher's network namespace to ask about others. */
+  readonly connects?: { readonly diagnosis: OwnedFd; readonly tracked: boolean } | undefined;
+}
 
 /** What supervises the execs of one launcher, whichever call it serves. */
 export interface Supervision extends Disposable {
@@ -238,7 +246,8 @@ export class LauncherProcess implements Disposable {
   #superviseBy({ fds: [listener, diagnosis] }: Received, killable: boolean): Supervision | undefined {
     const { filter, supervise } = this.#options;
     if (listener === undefined) return undefined;
-    return supervise?.(listener, killable, diagnosis && { diagnosis, tracked: filter?.network === "off" });
+    const connects = diagnosis && { diagnosis, tracked: filter?.network === "off" };
+    return supervise?.(listener, { killable, rooted: filter?.confine ?? false, connects });
   }
 
   /** The answer to a request to start something is here. */

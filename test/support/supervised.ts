@@ -26,6 +26,8 @@ export const PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 type OnRequest = (request: ExecRequest, caller: Caller, decision: Decision, signal: AbortSignal) => Promise<Outcome>;
 
 export interface Options {
+  /** As the supervisor is told; nothing here changes its root. */
+  readonly rooted?: boolean;
   readonly rules?: readonly TestRule[];
   readonly verify?: boolean;
   readonly observe?: boolean;
@@ -75,7 +77,12 @@ export class Supervised implements Disposable {
     };
     const { notifyConnect, network } = options.filter ?? {};
     const connects = notifyConnect && diagnosis ? { diagnosis, tracked: network === "off" } : undefined;
-    this.attachment = (options.supervisor ?? shared).attach(listener, killable, config(options), hooks, connects);
+    this.attachment = (options.supervisor ?? shared).attach(
+      listener,
+      { killable, rooted: options.rooted ?? false, connects },
+      config(options),
+      hooks,
+    );
     diagnosis?.close();
   }
 

@@ -9,6 +9,7 @@ import { openSync, read, readdirSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { closeAll, OwnedFd } from "../../../ffi/fd.ts";
 import { ForeignFd } from "../../../ffi/foreign-fd.ts";
+import { linkText, procText } from "../../../ffi/open-path.ts";
 import { descriptorOf } from "../../../ffi/pidfd.ts";
 import { signalPidfd } from "../../../ffi/process.ts";
 
@@ -52,7 +53,8 @@ export class Caller implements Disposable {
       const numbers = this.#numbers();
       for (let at = 0; at < numbers.length; at += TOGETHER) {
         const some = numbers.slice(at, at + TOGETHER);
-        const inherited = await Promise.all(some.map((number) => isInherited(this.tid, number)));
+        const inherited = some.map((number) => isInheritedPipe(this.tid, number));
+        if (inherited.includes(undefined)) await this.#lookFurther(some, inherited);
         signal?.throwIfAborted();
         for (const number of some.filter((_, i) => inherited[i])) {
           const from = descriptorOf(this.#pidfd.fd, number);
@@ -66,6 +68,11 @@ export class Caller implements Disposable {
       closeAll(out.map(({ from }) => from));
       throw error;
     }
+  }
+
+  async #lookFurther(numbers: readonly number[], inherited: (boolean | undefined)[]): Promise<void> {
+    const found = await Promise.all(numbers.map((number, i) => inherited[i] ?? isInherited(this.tid, number)));
+    for (const [i, is] of found.entries()) inherited[i] = is;
   }
 
   /** Of all that it has open. */
@@ -86,6 +93,27 @@ export class Caller implements Disposable {
   }
 }
 
+/**
+ * Pipes and /dev/null, which most programs' descriptors are: of these the kernel has nothing to say that would take it long but the locks
+ * on it, which nobody puts there.
+ */
+const QUICK = /^(?:pipe:\[\d+\]|\/dev\/null)$/;
+const FLAGS = /^flags:\s*([0-7]+)$/m;
+/** Milliseconds. Where it took longer somebody may have put locks there after all: for a while pipes are asked about as all else is. */
+const SLOW = 2;
+const A_WHILE = 10_000;
+let slowUntil = 0;
+
+/** Whether a pipe would survive the exec. @returns undefined for anything else */
+function isInheritedPipe(tid: number, number: number): boolean | undefined {
+  const begun = performance.now();
+  if (begun < slowUntil || !QUICK.test(linkText(`/proc/${tid}/fd/${number}`) ?? "")) return undefined;
+  const flags = FLAGS.exec(procText(`/proc/${tid}/fdinfo/${number}`) ?? "")?.[1];
+  const ended = performance.now();
+  if (ended - begun > SLOW) slowUntil = ended + A_WHILE;
+  return flags === undefined ? undefined : (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
+}
+
 /** Its first lines are position, flags and mount; the kernel makes up all of it at the first read. */
 const HEAD_BYTES = 256;
 const readSome = promisify(read);
@@ -94,6 +122,6 @@ const readSome = promisify(read);
 async function isInherited(tid: number, number: number): Promise<boolean> {
   using info = new OwnedFd(openSync(`/proc/${tid}/fdinfo/${number}`, "r"));
   const { bytesRead, buffer } = await readSome(info.fd, Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, null);
-  const flags = /^flags:\s*([0-7]+)$/m.exec(buffer.toString("latin1", 0, bytesRead))?.[1];
+  const flags = FLAGS.exec(buffer.toString("latin1", 0, bytesRead))?.[1];
   return flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0;
 }

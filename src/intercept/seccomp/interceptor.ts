@@ -14,7 +14,7 @@ import { type LauncherProcess, SpawnRefused, type Supervision } from "../../laun
 import type { Interception, Interceptor } from "../interceptor.ts";
 import type { Caller, Passed } from "./caller.ts";
 import type { Note, Outcome, SessionConfig } from "./protocol.ts";
-import { type Attachment, type Connects, type SessionHooks, Supervisor } from "./supervisor.ts";
+import { type Attachment, type ListenerTerms, type SessionHooks, Supervisor } from "./supervisor.ts";
 
 export class SeccompInterceptor implements Interceptor, Disposable {
   readonly name = "seccomp";
@@ -39,11 +39,11 @@ export class SeccompInterceptor implements Interceptor, Disposable {
   }
 
   /** Supervises what a launcher's listener is notified of from now on. */
-  supervise(listener: OwnedFd, killable: boolean, connects?: Connects): Supervision {
+  supervise(listener: OwnedFd, terms: ListenerTerms): Supervision {
     if (this.#closed) throw new Error("the server is closing");
     if (this.#supervisor === undefined || this.#supervisor.lost) this.#supervisor = new Supervisor(); // only calls that ran then have failed
     const supervision = new LauncherSupervision(() => this.#attached.delete(supervision));
-    supervision.attach(this.#supervisor, listener, killable, this.#config(), connects);
+    supervision.attach(this.#supervisor, listener, terms, this.#config());
     this.#attached.add(supervision);
     return supervision;
   }
@@ -79,7 +79,7 @@ class LauncherSupervision implements Supervision {
     this.#onEnd = onEnd;
   }
 
-  attach(supervisor: Supervisor, listener: OwnedFd, killable: boolean, config: SessionConfig, connects: Connects | undefined): void {
+  attach(supervisor: Supervisor, listener: OwnedFd, terms: ListenerTerms, config: SessionConfig): void {
     this.#judges = judges(config);
     const hooks: SessionHooks = {
       onRequest: (request, caller, _decision, signal) =>
@@ -87,7 +87,7 @@ class LauncherSupervision implements Supervision {
       onNotes: (notes) => this.#call?.note(notes),
       onOver: (error) => this.#fail(new Error(error ?? "the supervised launcher has ended")),
     };
-    this.#attachment = supervisor.attach(listener, killable, config, hooks, connects);
+    this.#attachment = supervisor.attach(listener, terms, config, hooks);
   }
 
   get over(): boolean {

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
+import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
 import { identify, isLink } from "../../../ffi/file-id.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
 import { isLeader } from "../../../ffi/pidfd.ts";
@@ -64,6 +65,8 @@ export interface Scene {
   readonly withImage: boolean;
   /** Also find out whose child the process is. */
   readonly withParent: boolean;
+  /** The root of all that is under the listener, where it is known. */
+  readonly root: Fd | undefined;
 }
 
 const memory = new RemoteMemory();
@@ -149,15 +152,26 @@ interface Asked {
 
 function locate(who: Who, asked: Asked): Reading {
   const { tid, pid } = who;
-  const { dirfd, path, flags, argv, envp } = asked;
+  const { dirfd, path, scene } = asked;
   const absolute = path.startsWith("/");
   const cwd = new Folder(`/proc/${tid}/cwd`);
   const folder = dirfd === AT_FDCWD || absolute ? cwd : new Folder(`/proc/${tid}/fd/${dirfd}`);
-  const rootPlace = openPlace(`/proc/${tid}/root`, "follow");
-  if (typeof rootPlace === "number") return { kind: "unreadable", why: "its root cannot be found", file: path, pid };
-  using root = rootPlace;
+  if (scene.root !== undefined) return locateIn(who, scene.root, cwd, folder, asked);
+  const found = openRoot(tid);
+  if (typeof found === "number") return { kind: "unreadable", why: "its root cannot be found", file: path, pid };
+  using root = found;
+  return locateIn(who, root.fd, cwd, folder, asked);
+}
+
+/** A process's root. @returns errno where it cannot be had */
+export const openRoot = (tid: number): OwnedFd | number => openPlace(`/proc/${tid}/root`, "follow");
+
+function locateIn(who: Who, root: Fd, cwd: Folder, folder: Folder, asked: Asked): Reading {
+  const { tid, pid } = who;
+  const { dirfd, path, flags, argv, envp, scene } = asked;
+  const absolute = path.startsWith("/");
   let place: Place | number;
-  if (path !== "") place = find(who, root.fd, path, folder);
+  if (path !== "") place = find(who, root, path, folder);
   else if ((flags & AT_EMPTY_PATH) === 0) place = ERRNO.ENOENT;
   else {
     const opened = openPlace(folder.link, "follow");
@@ -177,9 +191,9 @@ function locate(who: Who, asked: Asked): Reading {
   const facts = identify(found.fd);
   const refused = cannotRun(facts);
   if (refused !== undefined) return { kind: "fails", errno: refused, file, pid };
-  const image = asked.scene.withImage ? imageOf(who, root.fd, found, facts, name, argv.strings, cwd) : undefined;
+  const image = scene.withImage ? imageOf(who, root, found, facts, name, argv.strings, cwd) : undefined;
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
-  const parent = asked.scene.withParent ? parentOf(tid) : undefined;
+  const parent = scene.withParent ? parentOf(tid) : undefined;
   const request: Named = { file, argv: argv.strings, pid, resolved: found.path, tid: tid === pid ? undefined : tid, parent };
   return { kind: "exec", request, cwd, image, bytes: argv.bytes, envp };
 }

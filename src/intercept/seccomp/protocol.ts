@@ -32,6 +32,8 @@ export type Command =
       readonly session: number;
       readonly listener: number;
       readonly killable: boolean;
+      /** Whatever is under the listener has one root for good: it lacks the privileges to change it. */
+      readonly rooted: boolean;
       /** Where connects are supervised. */
       readonly connects?: { readonly diagnosis: number; readonly tracked: boolean } | undefined;
       readonly config: SessionConfig;

@@ -15,7 +15,7 @@ import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
 import type { Image } from "./image.ts";
-import { type Exec, readNotification, readWhole } from "./notification.ts";
+import { type Exec, openRoot, readNotification, readWhole } from "./notification.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
 import type { Tracees } from "./tracees.ts";
 import { differs } from "./verify.ts";
@@ -57,6 +57,8 @@ export class Session {
   readonly number: number;
   readonly listener: OwnedFd;
   readonly #killable: boolean;
+  readonly #rooted: boolean;
+  #root: OwnedFd | undefined;
   readonly #shared: Shared;
   readonly #connector: Connector | undefined;
   #config: SessionConfig;
@@ -73,6 +75,7 @@ export class Session {
     this.listener = new OwnedFd(command.listener);
     wakeInPlace(this.listener.fd);
     this.#killable = command.killable;
+    this.#rooted = command.rooted;
     this.#shared = shared;
     const { connects } = command;
     this.#connector = connects && new Connector(this.listener.fd, new OwnedFd(connects.diagnosis), connects.tracked);
@@ -132,7 +135,8 @@ export class Session {
       ioctls.proceed(this.listener.fd, id); // it runs, whatever it is
       return;
     }
-    const reading = readNotification(notification, { withImage: verify, withParent: observe });
+    const root = this.#rooted ? this.#rootOf(notification) : undefined;
+    const reading = readNotification(notification, { withImage: verify, withParent: observe, root });
     switch (reading.kind) {
       case "gone":
         this.#fail(id); // where nothing of it could be learnt, for want of descriptors, say, it still waits
@@ -156,6 +160,17 @@ export class Session {
       case "exec":
         this.#decide(id, tid, reading, admitted);
     }
+  }
+
+  /** Of all that is under the listener, found with the first exec and kept. @returns undefined where it cannot be had now */
+  #rootOf({ id, tid }: Notification): Fd | undefined {
+    if (this.#root !== undefined) return this.#root.fd;
+    const found = openRoot(tid);
+    if (typeof found === "number") return undefined;
+    if (this.#waits(id))
+      this.#root = found; // so that it is this thread's
+    else found.close();
+    return this.#root?.fd;
   }
 
   #decide(id: bigint, tid: number, exec: Exec, admitted: Admitted | undefined): void {
@@ -336,6 +351,7 @@ export class Session {
   /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
   close(): void {
     this.#connector?.close();
+    this.#root?.close();
     this.listener.close();
   }
 

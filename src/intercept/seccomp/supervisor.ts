@@ -46,6 +46,15 @@ export interface Attachment extends Disposable {
   detach(): void;
 }
 
+/** What is to be known of a listener, and of what is under it. */
+export interface ListenerTerms {
+  /** As ffi/seccomp.ts reports it. */
+  readonly killable: boolean;
+  /** Whatever is under it has one root for good: it lacks the privileges to change it. */
+  readonly rooted: boolean;
+  readonly connects?: Connects | undefined;
+}
+
 /** A listener that is notified of connect, too. */
 export interface Connects {
   /** Made in the sandbox's network namespace: ffi/unix-diag.ts. The supervisor's from now on. */
@@ -94,15 +103,14 @@ export class Supervisor implements Disposable {
 
   /**
    * Supervises every exec under a listener, which is the supervisor's from now on.
-   * @param killable as ffi/seccomp.ts reports it
    * @throws Error where the supervisor is gone; the listener is closed then
    */
-  attach(listener: OwnedFd, killable: boolean, config: SessionConfig, hooks: SessionHooks, connects?: Connects): Attachment {
+  attach(listener: OwnedFd, { killable, rooted, connects }: ListenerTerms, config: SessionConfig, hooks: SessionHooks): Attachment {
     using owned = listener.move();
     using diagnosis = connects?.diagnosis.move();
     const session = this.#nextSession++;
     const supervised = connects && diagnosis && { diagnosis: diagnosis.fd, tracked: connects.tracked };
-    if (!this.#send({ type: "attach", session, listener: owned.fd, killable, connects: supervised, config }))
+    if (!this.#send({ type: "attach", session, listener: owned.fd, killable, rooted, connects: supervised, config }))
       throw new Error(`no exec can be supervised: ${this.#lost}`);
     const given = [owned.take(), ...(diagnosis === undefined ? [] : [diagnosis.take()])];
     if (!this.#begun) this.#untaken.push(...given);

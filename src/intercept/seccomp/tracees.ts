@@ -3,8 +3,9 @@
  *
  * exit:  seize → interrupt → answer the notification with an error (the call is skipped) → at the stop, set the registers to
  *        exit_group(status) → let go. The thread never returns to its own code.
- * check: seize → let the exec go on → interrupt, so that it stops either way: at the exec event, where the new image is in place and
- *        has not run an instruction, or, where the kernel refused the exec, on its way out. Compare, then let go or kill.
+ * check: seize → interrupt → let the exec go on. It stops either way: at the exec event, where the new image is in place and has not run
+ *        an instruction, or, where the kernel refused the exec, on its way out. Compare, then let go or kill. Interrupted later it could
+ *        have been refused and be in its next exec by then.
  *
  * Never waits: `step` takes what has happened so far. Seized threads die with the supervisor's thread (PTRACE_O_EXITKILL).
  *
@@ -40,7 +41,7 @@ type Fate = { readonly pid: number } & (
 export class Tracees {
   /** By thread. */
   readonly #fates = new Map<number, Fate>();
-  #aside: { readonly pid: number; readonly go: () => void }[] = [];
+  #aside: { readonly who: Who; readonly go: () => void }[] = [];
 
   get waiting(): boolean {
     return this.#fates.size > 0;
@@ -52,7 +53,7 @@ export class Tracees {
    * @param answer ends its call with an error. @returns false where it no longer waits
    */
   exit(who: Who, status: number, answer: () => boolean): void {
-    this.#alone(who.pid, () => {
+    this.#alone(who, () => {
       const seized = this.#seize(who, { kind: "exit", status, pid: who.pid });
       if (seized) interrupt(who.tid);
       if (!answer() && seized) this.#leave(who);
@@ -61,24 +62,25 @@ export class Tracees {
 
   /** Lets a waiting thread's exec go on, checked, as soon as no other thread of its process is seized. */
   check(who: Who, check: Check): void {
-    this.#alone(who.pid, () => {
+    this.#alone(who, () => {
       if (!this.#seize(who, { kind: "check", check, pid: who.pid })) {
         check.untraceable();
         return;
       }
-      if (!check.proceed()) this.#leave(who);
       interrupt(who.tid);
+      if (!check.proceed()) this.#leave(who);
     });
   }
 
-  #alone(pid: number, go: () => void): void {
-    if (this.#fates.size > 0 && this.#busy(pid)) this.#aside.push({ pid, go });
+  #alone(who: Who, go: () => void): void {
+    if ((this.#seizedOf(who.pid) ?? who.tid) !== who.tid) this.#aside.push({ who, go });
     else go();
   }
 
-  #busy(pid: number): boolean {
-    for (const fate of this.#fates.values()) if (fate.pid === pid) return true;
-    return false;
+  /** The one thread of a process that is seized. */
+  #seizedOf(pid: number): number | undefined {
+    for (const [tid, fate] of this.#fates) if (fate.pid === pid) return tid;
+    return undefined;
   }
 
   /** What waited no longer does: this may be another thread, which has its number by now. */
@@ -88,7 +90,7 @@ export class Tracees {
 
   #seize({ tid }: Who, fate: Fate): boolean {
     try {
-      if (!seize(tid)) return false;
+      if (!this.#fates.has(tid) && !seize(tid)) return false;
     } catch (error) {
       if (error instanceof SystemError) return false; // EPERM: another traces it, or it is not ours to trace
       throw error;
@@ -113,7 +115,7 @@ export class Tracees {
   #resume(): void {
     const waiting = this.#aside;
     this.#aside = [];
-    for (const { pid, go } of waiting) this.#alone(pid, go);
+    for (const { who, go } of waiting) this.#alone(who, go);
   }
 
   /** A thread that cannot be dealt with is killed: it would go on unjudged. */
@@ -134,7 +136,7 @@ export class Tracees {
       return;
     }
     if (stop.kind === "exec") {
-      this.#executed(tid, stop.former);
+      this.#executed(tid);
       return;
     }
     // On the way out of its call: the exec failed, or was answered with an error. man ptrace: a signal not passed on is lost.
@@ -144,11 +146,11 @@ export class Tracees {
     letGo(tid, stop.kind === "signal" ? stop.signal : 0);
   }
 
-  /** The other threads of its process are gone, and it has the leader's id. */
-  #executed(tid: number, former: number): void {
+  /** The other threads of its process are gone, and it has the leader's id. Which it had before is the one that was seized. */
+  #executed(tid: number): void {
+    const former = this.#seizedOf(tid) ?? tid;
     const fate = this.#fates.get(former);
     this.#fates.delete(former);
-    this.#fates.delete(tid);
     // A thread that is to exit or be left alone cannot have executed anything: its call was answered with an error, or cut short.
     const why = fate?.kind === "check" ? fate.check.differs(tid) : "an exec that was not let through";
     if (why === undefined) {

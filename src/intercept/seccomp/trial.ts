@@ -38,7 +38,7 @@ async function tryOnce(): Promise<string | undefined> {
       openFiles: inheritedOpenFiles(),
       plan: OPEN,
       filter: { notifyExec: true, confine: false, network: "on" },
-      supervise: (listener, killable) => interceptor.supervise(listener, killable),
+      supervise: (listener, terms) => interceptor.supervise(listener, terms),
     });
     using nothing = openNull();
     const argv = ["bash", "-c", SCRIPT];

@@ -12,7 +12,7 @@ let forbidden: string;
 
 beforeAll(async () => {
   plain = await Supervised.start();
-  checked = await Supervised.start({ rules: [{ prefix: ["forbidden-program"], decision: "forbidden" }], observe: true });
+  checked = await Supervised.start({ rules: [{ prefix: ["forbidden-program"], decision: "forbidden" }], observe: true, rooted: true });
   odd = checked.compile("odd", source, "-pthread");
   forbidden = checked.compile(
     "forbidden-program",
