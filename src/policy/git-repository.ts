@@ -9,8 +9,8 @@
  * folder or a file, or the folder itself as a bare repository. Ceilings and file system borders, at which git stops, are not: what git
  * would find is found here, or nothing.
  *
- * Left to the rules' author: git's own arguments (`git fetch --upload-pack=COMMAND`, `git push /a/repository`), and programs that the
- * configuration names, wherever they are.
+ * Left to the rules' author: git's own arguments (`git fetch --upload-pack=COMMAND`, `git push /a/repository`), programs that the
+ * configuration names, wherever they are, and where links in git's folder lead what it writes (FETCH_HEAD, references).
  */
 import { homedir } from "node:os";
 import { dirname } from "node:path";
@@ -139,9 +139,12 @@ class Judging {
   #repository(top: string, git: string): Repository {
     const trace = this.#guard.trace(git);
     if (!trace.ok) throw new Unsure(`${git} leads nowhere`);
+    // What leads to git's folder, or on from there, decides where a git that runs outside writes its references, too.
+    if (!trace.stat.isDirectory() || trace.realPath !== git) this.#settled(git);
     const gitFolder = trace.stat.isDirectory() ? trace.realPath : this.#folder(top, /^gitdir: (.+)/s.exec(text(trace.realPath))?.[1], git);
     const common = `${gitFolder}/commondir`;
     if (lstat(common) === "ENOENT") return { top, gitFolder, common: gitFolder };
+    this.#settled(common);
     return { top, gitFolder, common: this.#folder(gitFolder, text(common), common) };
   }
 

@@ -16,7 +16,7 @@ test("rules, interceptor and sandbox are those of the flags, and the clients' en
   const rules = join(temporaryFolder(), "some.rules");
   writeFileSync(rules, 'prefix_rule(["git", ["fetch", "pull"]])\n');
   const report = doctor("--rules", rules, "--interceptor", "bash", "--sandbox", "read-only");
-  expect(report.ruleFiles).toEqual([{ path: rules, rules: 1 }]);
+  expect(report.ruleFiles).toEqual([{ path: rules, rules: 1, networkRules: 0 }]);
   expect(report.interceptor).toEqual({ picked: "bash", why: expect.stringContaining("it was asked for") });
   expect(report.policy).toBe("read-only");
   expect(report.problems).toEqual([expect.stringContaining("the bash interceptor sees only what Bash itself starts")]);

@@ -77,24 +77,30 @@ describe("a repository that the sandbox can write", () => {
     expect(at.terms("w/other")).toContain("git obeys w/other/.git/hooks");
     expect(at.terms("w/bare")).toContain("git would take w/bare for a repository");
     expect(at.terms("w/.git")).toContain("git would take w/.git for a repository");
+    const POINTER = "git obeys w/sub/.git, which can be changed from inside the sandbox";
+    const kept = at.keeps("w/.git");
+    const withPointer: Kept = { ...kept, holds: (path) => path === at.path("w/sub/.git") || kept.holds(path) };
     at.file("w/sub/.git", "gitdir: ../other/.git\n");
-    expect(at.terms("w/sub/deep")).toContain("git obeys w/other/.git/hooks");
+    expect(at.terms("w/sub/deep")).toBe(POINTER);
+    expect(at.terms("w/sub/deep", "fetch", withPointer)).toContain("git obeys w/other/.git/hooks");
     at.file("w/sub/.git", "gitdir: ../nowhere\n");
-    expect(at.terms("w/sub/deep")).toBe("w/sub/.git leads to no repository");
+    expect(at.terms("w/sub/deep", "fetch", withPointer)).toBe("w/sub/.git leads to no repository");
     at.file("w/sub/.git", "nothing of the kind");
-    expect(at.terms("w/sub/deep")).toBe("w/sub/.git leads to no repository");
+    expect(at.terms("w/sub/deep", "fetch", withPointer)).toBe("w/sub/.git leads to no repository");
     rmSync(at.path("w/sub/.git"));
     symlinkSync("../other/.git", at.path("w/sub/.git"));
-    expect(at.terms("w/sub/deep")).toContain("git obeys w/other/.git/hooks");
+    expect(at.terms("w/sub/deep")).toBe(POINTER);
     rmSync(at.path("w/sub/.git"));
     symlinkSync("nowhere", at.path("w/sub/.git"));
     expect(at.terms("w/sub/deep")).toBe("w/sub/.git leads nowhere");
   });
 
-  test("a commondir of a command's making leads to what is not kept", () => {
-    using at = new Stage("w/.git", "w/other");
-    at.file("w/.git/commondir", "../other\n");
-    expect(at.terms("w")).toContain("git obeys w/other/hooks");
+  test("a commondir of a command's making is not gone by, wherever it leads", () => {
+    using at = new Stage("w/.git", "w/other", "o/.git");
+    for (const leads of ["../other", at.path("o/.git")]) {
+      at.file("w/.git/commondir", `${leads}\n`);
+      expect(at.terms("w")).toBe("git obeys w/.git/commondir, which can be changed from inside the sandbox");
+    }
   });
 
   test("what its configuration leads to is kept, too: includes, theirs, hooks elsewhere, a work tree's own configuration, other names", () => {
@@ -156,7 +162,8 @@ describe("out of the sandbox's reach", () => {
     at.file("w/.git", `gitdir: ${at.path("o/.git/worktrees/w")}\n`);
     at.file("o/.git/worktrees/w/HEAD", "");
     at.file("o/.git/worktrees/w/commondir", "../..\n");
-    expect(at.terms("w/sub")).toMatchObject({
+    expect(at.terms("w/sub")).toBe("git obeys w/.git, which can be changed from inside the sandbox");
+    expect(at.terms("w/sub", "fetch", { holds: (path) => path === at.path("w/.git"), pins: () => true })).toMatchObject({
       GIT_DIR: at.path("o/.git/worktrees/w"),
       GIT_COMMON_DIR: at.path("o/.git"),
       GIT_WORK_TREE: at.path("w"),

@@ -73,6 +73,22 @@ describe.skipIf(!hasProgram("/usr/bin/git")).each(INTERCEPTORS)("%s", (intercept
     expect(result.confined.map(({ reason }) => reason).join("\n")).toContain("ran inside the sandbox, though a rule would run it outside");
   });
 
+  test("a file that leads git on to another repository, outside: it runs inside, and writes nothing there", async () => {
+    using g = cloned();
+    g.sh(`git init -q ${g.outside}/other`);
+    const ways = {
+      "the repository's own": `echo ${g.outside}/other/.git > .git/commondir; git fetch -q`,
+      "another's": `git init -q nested && echo ${g.outside}/other/.git > nested/.git/commondir; cd nested; git fetch -q ${g.upstream} main:refs/heads/x`,
+      "a .git file": `mkdir nested; echo "gitdir: ${g.outside}/other/.git" > nested/.git; cd nested; git fetch -q ${g.upstream} main:refs/heads/x`,
+      "a .git link": `mkdir nested; ln -s ${g.outside}/other/.git nested/.git; cd nested; git fetch -q ${g.upstream} main:refs/heads/x`,
+    };
+    for (const command of Object.values(ways)) {
+      const { escalated, confined } = await g.exec(`${command} 2>/dev/null; cd ${g.workspace}; rm -rf nested .git/commondir`, conditions);
+      expect([command, escalated, confined.length]).toEqual([command, [], 1]);
+    }
+    expect(g.sh(`git -C ${g.outside}/other for-each-ref`)).toBe("");
+  });
+
   test("a clone whose hooks a command could write meanwhile runs inside", async () => {
     using g = cloned();
     const result = await g.exec(`git clone -q ${g.upstream} copy`, conditions);

@@ -16,17 +16,17 @@ import { HOME } from "../support/home.ts";
 const RULES = `
 prefix_rule(["tool"])
 prefix_rule(["git", ["log", "commit"]])
+prefix_rule(["less"])
 `;
 const ON_TERMINAL = `python3 ${join(ROOT, "test/fixtures/on-terminal.py")}`;
-/** A repository with more to show than fits five lines. */
+/** A repository that is out of the commands' reach, so that an allowed git obeys it outside. */
 function repository(g: Grounds): void {
   const git = (...args: string[]) => {
-    const { status, stderr } = spawnSync("git", ["-C", g.workspace, ...args], { encoding: "utf8" });
+    const { status, stderr } = spawnSync("git", ["-C", g.outside, ...args], { encoding: "utf8" });
     if (status !== 0) throw new Error(stderr);
   };
   git("init", "-q");
-  const message = Array.from({ length: 50 }, (_, i) => `line ${i}`).join("\n");
-  git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", message);
+  git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "first");
 }
 const REFUSED = "on a terminal that is not the user's own";
 
@@ -35,9 +35,9 @@ const tell = `for fd in 0 1 2; do test -t $fd && echo terminal; done; echo "$PAG
 describe.skipIf(!INTERCEPTORS.includes("seccomp"))("seccomp", () => {
   test.each(["slave", "master", "/dev/tty"])("a pager does not run outside what is typed into a terminal made inside (%s)", async (how) => {
     using g = new Grounds(RULES);
-    repository(g);
+    writeFileSync(join(g.workspace, "long"), "a line\n".repeat(50));
     const keys = `!echo typed > ${g.outside}/evil\\n\\nq`;
-    const { output, denied, escalated } = await g.exec(`${ON_TERMINAL} ${how} '${keys}' git log`, {
+    const { output, denied, escalated } = await g.exec(`${ON_TERMINAL} ${how} '${keys}' less long`, {
       interceptor: "seccomp",
     });
     expect(g.mark("evil")).toBeUndefined();
@@ -76,7 +76,7 @@ describe.each([...INTERCEPTORS])("%s", (interceptor) => {
       GIT_COMMITTER_NAME: "a",
       GIT_COMMITTER_EMAIL: "a@b",
     };
-    const script = `echo 'echo read > ${g.outside}/evil' | git commit --allow-empty --amend; echo $?
+    const script = `cd ${g.outside}; echo 'echo read > ${g.outside}/evil' | git commit --allow-empty --amend; echo $?
       git commit -q --allow-empty -m second </dev/null; git log --format=%s -1`;
     const { output, escalated } = await g.exec(script, { interceptor, env });
     expect(g.mark("evil")).toBeUndefined();

@@ -277,18 +277,18 @@ export class Session {
   /** @param known whoever is told of notes knows already that it was to run */
   #run(id: bigint, tid: number, judged: Judged, known?: "known"): void {
     const { request, image } = judged;
-    const proceed = () => {
-      const went = this.#proceed(id);
-      if (went && known === undefined) this.#note(judged, "run");
-      return went;
+    const proceeded = () => {
+      if (known === undefined) this.#note(judged, "run");
     };
-    if (!this.#config.verify) proceed();
-    else if (image === undefined) this.#deny(id, tid, judged, "it was judged under other rules");
+    if (!this.#config.verify) {
+      if (this.#proceed(id)) proceeded();
+    } else if (image === undefined) this.#deny(id, tid, judged, "it was judged under other rules");
     else
       this.#shared.tracees.check(
         { tid, pid: request.pid },
         {
-          proceed,
+          proceed: () => this.#proceed(id),
+          proceeded,
           differs: (pid) => differs(pid, request, image),
           killed: (why) => this.#note(judged, "killed", why),
           untraceable: () => this.#untraceable(id, judged),

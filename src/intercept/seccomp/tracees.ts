@@ -3,9 +3,9 @@
  *
  * exit:  seize → interrupt → answer the notification with an error (the call is skipped) → at the stop, set the registers to
  *        exit_group(status) → let go. The thread never returns to its own code.
- * check: seize → interrupt → let the exec go on. It stops either way: at the exec event, where the new image is in place and has not run
- *        an instruction, or, where the kernel refused the exec, on its way out. Compare, then let go or kill. Interrupted later it could
- *        have been refused and be in its next exec by then.
+ * check: seize → let the exec go on → interrupt, so that it stops either way: at the exec event, where the new image is in place and
+ *        has not run an instruction, or, where the kernel refused the exec, on its way out. Compare, then let go or kill. One that was
+ *        refused at once may be in its next exec before it is interrupted: that one is dealt with in the place of the first.
  *
  * Never waits: `step` takes what has happened so far. Seized threads die with the supervisor's thread (PTRACE_O_EXITKILL).
  *
@@ -24,6 +24,8 @@ const SIGKILL = 9;
 export interface Check {
   /** Lets its call go on. @returns false where it no longer waits */
   proceed(): boolean;
+  /** It did. */
+  proceeded(): void;
   /** Why what runs in process `pid` is not what was judged; undefined where it is. */
   differs(pid: number): string | undefined;
   /** It was not, and has been killed. */
@@ -67,8 +69,10 @@ export class Tracees {
         check.untraceable();
         return;
       }
-      interrupt(who.tid);
-      if (!check.proceed()) this.#leave(who);
+      const went = check.proceed();
+      if (!went) this.#leave(who);
+      interrupt(who.tid); // at once: each wake-up of a thread that waits would be another switch
+      if (went) check.proceeded();
     });
   }
 
