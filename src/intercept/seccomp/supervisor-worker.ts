@@ -5,7 +5,7 @@
  * announced by no descriptor but by SIGCHLD, which interrupts the wait: the kernel prefers the tracer to this process's other threads.
  */
 import { ERRNO } from "../../../ffi/errors.ts";
-import { asFd, closeFd, type Fd, readInto } from "../../../ffi/fd.ts";
+import { asFd, closeFd, type Fd, readInto, setNonBlocking } from "../../../ffi/fd.ts";
 import { POLLHUP, POLLIN } from "../../../ffi/poll-layout.ts";
 import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
 import { Notifications } from "../../../ffi/seccomp.ts";
@@ -58,9 +58,31 @@ class Loop {
       this.#report({ type: "failed", message: error instanceof Error ? error.message : String(error) });
     } finally {
       for (const session of this.#sessions.values()) session.close();
+      try {
+        this.#refuse();
+      } catch {
+        // What cannot be read is why it ends, and has been reported.
+      }
       closeFd(this.#commands);
     }
     process.exit(0); // of this thread
+  }
+
+  /** Closes the listeners that are on their way here: the execs under them fail at once. */
+  #refuse(): void {
+    setNonBlocking(this.#commands, true);
+    for (let count = this.#read(); typeof count === "number" && count > 0; count = this.#read())
+      this.#frames.push(this.#buffer.subarray(0, count));
+    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
+      const command = frame.value as Command;
+      if (command.type !== "attach") continue;
+      closeFd(asFd(command.listener));
+      if (command.connects !== undefined) closeFd(asFd(command.connects.diagnosis));
+    }
+  }
+
+  #read(): number | "again" {
+    return readInto(this.#commands, this.#buffer, "read the supervisor's commands");
   }
 
   /** @returns false once the main thread has closed the pipe */
@@ -139,7 +161,7 @@ class Loop {
   }
 
   #obey(): boolean {
-    const count = readInto(this.#commands, this.#buffer, "read the supervisor's commands");
+    const count = this.#read();
     if (count === 0) return false;
     this.#frames.push(this.#buffer.subarray(0, Number(count)));
     for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) this.#do(frame.value as Command);
