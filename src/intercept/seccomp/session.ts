@@ -15,7 +15,8 @@ import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
 import type { Image } from "./image.ts";
-import { type Exec, openRoot, readNotification, readWhole } from "./notification.ts";
+import { type Exec, openRoot, processOf, readNotification, readWhole } from "./notification.ts";
+import type { Who } from "./place.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
 import type { Tracees } from "./tracees.ts";
 import { differs } from "./verify.ts";
@@ -107,10 +108,15 @@ export class Session {
       this.#connect(notification);
       return;
     }
-    this.#takenAt = Date.now();
-    this.#taken = performance.now();
     const admitted = this.#admitted;
     this.#admitted = undefined;
+    this.#take(notification, admitted);
+  }
+
+  #take(notification: Notification, admitted: Admitted | undefined): void {
+    if (!this.listener.open || this.#putAside(notification, admitted)) return;
+    this.#takenAt = Date.now();
+    this.#taken = performance.now();
     try {
       this.#judge(notification, admitted);
     } catch (error) {
@@ -120,6 +126,15 @@ export class Session {
     } finally {
       this.#takenAt = undefined;
     }
+  }
+
+  /** Where another thread of its process is dealt with it waits, and nothing is read of it yet. */
+  #putAside(notification: Notification, admitted: Admitted | undefined): boolean {
+    const { tracees } = this.#shared;
+    if (!tracees.waiting) return false;
+    const { tid } = notification;
+    const pid = tid === 0 ? undefined : processOf(tid);
+    return pid !== undefined && tracees.putAside({ tid, pid }, () => this.#take(notification, admitted));
   }
 
   #connect(notification: Notification): void {
@@ -231,7 +246,7 @@ export class Session {
 
   /** Ends an ask as the main thread says. */
   deliver(ask: Ask, outcome: Outcome): void {
-    const { asks, tracees } = this.#shared;
+    const { asks } = this.#shared;
     const { id, tid } = ask;
     if (!this.#waits(id)) {
       if (this.#killable) asks.remove(ask);
@@ -244,7 +259,7 @@ export class Session {
     else if (outcome.kind === "deny")
       this.#refuse(id, tid, judged, outcome.reason); // who was asked knows of it
     else if (outcome.kind === "failed") this.#fail(id, outcome.errno);
-    else tracees.exit({ tid, pid: ask.request.pid }, outcome.status & 0xff, () => this.#fail(id));
+    else this.#exit(id, { tid, pid: ask.request.pid }, outcome.status & 0xff);
   }
 
   /** Forgets asks whose callers no longer wait. */
@@ -313,8 +328,13 @@ export class Session {
     if (pidfd === undefined || !this.#waits(id)) return false; // in this order: then it is the caller's
     using stderr = standardError(pidfd.fd);
     if (stderr !== undefined) complain(stderr.fd, reason === undefined ? "Execution denied" : `Execution denied: ${reason}`);
-    this.#shared.tracees.exit({ tid, pid }, 1, () => this.#fail(id));
+    this.#exit(id, { tid, pid }, 1);
     return true;
+  }
+
+  #exit(id: bigint, who: Who, status: number): void {
+    const waits = () => this.#waits(id);
+    this.#shared.tracees.exit(who, status, waits, () => this.#fail(id));
   }
 
   #note({ request, cwd, bytes = 0 }: Judged, decision: Note["decision"], reason?: string, rule?: string): void {

@@ -52,13 +52,15 @@ export class Tracees {
   /**
    * Ends a waiting thread's process with a status, as soon as no other thread of it is seized. Where it may not be traced it is
    * answered all the same, so that its exec fails.
-   * @param answer ends its call with an error. @returns false where it no longer waits
+   * @param waits whether its call still does. Asked once it is seized, since from then on its number means no other thread
+   * @param answer ends its call with an error, unless the interruption has (without WAIT_KILLABLE_RECV)
    */
-  exit(who: Who, status: number, answer: () => boolean): void {
+  exit(who: Who, status: number, waits: () => boolean, answer: () => void): void {
     this.#alone(who, () => {
       const seized = this.#seize(who, { kind: "exit", status, pid: who.pid });
+      if (seized && !waits()) this.#leave(who);
       if (seized) interrupt(who.tid);
-      if (!answer() && seized) this.#leave(who);
+      answer();
     });
   }
 
@@ -76,9 +78,20 @@ export class Tracees {
     });
   }
 
+  /** Does something about a thread, at once or as soon as no other thread of its process is seized. */
   #alone(who: Who, go: () => void): void {
-    if ((this.#seizedOf(who.pid) ?? who.tid) !== who.tid) this.#aside.push({ who, go });
-    else go();
+    if (!this.putAside(who, go)) go();
+  }
+
+  /**
+   * Puts something about a thread aside while another thread of its process is seized. What it holds should be small: a process can have
+   * thousands of threads.
+   * @returns false where none is, and nothing was done
+   */
+  putAside(who: Who, go: () => void): boolean {
+    if ((this.#seizedOf(who.pid) ?? who.tid) === who.tid) return false;
+    this.#aside.push({ who, go });
+    return true;
   }
 
   /** The one thread of a process that is seized. */
