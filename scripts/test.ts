@@ -10,6 +10,8 @@ const root = join(import.meta.dir, "..");
 const bun = process.execPath;
 let passed = 0;
 let failed = 0;
+/** What each failed test printed, told once more at the end: of a long log often only the end is kept. */
+const failures: string[] = [];
 
 step("build", [bun, "scripts/build.ts"]);
 step("format and lint", [bun, "x", "--no-install", "biome", "check", "--error-on-warnings"]);
@@ -19,6 +21,7 @@ await tests("tests", root, [bun]);
 if (process.getuid?.() === 0) await testsAsOrdinaryUser();
 else console.log("\n== tests as an ordinary user: this user is one");
 
+for (const text of failures) console.log(`\n== failed${text}`);
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
 
@@ -58,6 +61,13 @@ async function tests(name: string, cwd: string, runner: string[], env: Record<st
     text += decoder.decode(chunk, { stream: true });
   }
   const count = (word: string) => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(text)?.[1] ?? 0);
+  const [run = ""] = text.split(/^\d+ tests? (?:skipped|failed):$/m); // without Bun's own lists of names
+  const ended = run.split(/^(?=\((?:pass|fail|skip)\))/m); // what a test printed is before its line
+  for (const [index, line] of ended.entries()) {
+    if (!line.startsWith("(fail)")) continue;
+    const printed = (ended[index - 1] ?? "").split("\n").slice(1).join("\n");
+    failures.push(` in ${name}: ${line.split("\n")[0]}\n${printed}`);
+  }
   const ran = count("pass");
   passed += ran;
   failed += count("fail");
