@@ -44,7 +44,9 @@ export const sameFile = (a: FileId, b: FileId): boolean =>
   a.inodeLow === b.inodeLow && a.inodeHigh === b.inodeHigh && a.device === b.device;
 
 const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
 export const isRegular = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o100000;
+export const isFolder = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === S_IFDIR;
 export const isSocket = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o140000;
 export const isLink = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o120000;
 
@@ -52,8 +54,14 @@ const { view, address } = piece(statx.size);
 const BUFFER = Number(address);
 const NOTHING = piece(1);
 
+/** Into the block. @returns errno, or 0 */
+function fill(from: number, path: number, flags: number): number {
+  return Number(c.syscall(SYS_statx, from, path, flags, WANTED, BUFFER)) === -1 ? errno() : 0;
+}
+
 function ask(from: number, path: number, flags: number): FileFacts | number {
-  if (Number(c.syscall(SYS_statx, from, path, flags, WANTED, BUFFER)) === -1) return errno();
+  const failed = fill(from, path, flags);
+  if (failed !== 0) return failed;
   return {
     device: view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true),
     inodeLow: view.getUint32(statx.ino, true),
@@ -78,6 +86,28 @@ export function identify(fd: Fd): FileFacts {
 export function identifyIn(folder: Fd, name: string): FileFacts | number {
   const argument = pathArgument(name);
   return argument === undefined ? ERRNO.ENAMETOOLONG : ask(folder, argument, AT_SYMLINK_NOFOLLOW);
+}
+
+/**
+ * Whether what has that name in a folder is still the same file with the same in it, or the same folder, whatever is in it.
+ * @param facts undefined: nothing had that name
+ */
+export function isStill(folder: Fd, name: string, facts: FileFacts | undefined): boolean {
+  const argument = pathArgument(name);
+  const failed = argument === undefined ? ERRNO.ENAMETOOLONG : fill(folder, argument, AT_SYMLINK_NOFOLLOW);
+  if (facts === undefined || failed !== 0) return facts === undefined && failed === ERRNO.ENOENT;
+  const same =
+    view.getUint32(statx.ino, true) === facts.inodeLow &&
+    view.getUint32(statx.ino + 4, true) === facts.inodeHigh &&
+    view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true) === facts.device;
+  const mode = view.getUint16(statx.mode, true);
+  if ((mode & S_IFMT) === S_IFDIR) return same && isFolder(facts);
+  return (
+    same &&
+    mode === facts.mode &&
+    view.getUint32(statx.ctime_sec, true) === facts.changedAt &&
+    view.getUint32(statx.ctime_nsec, true) === facts.changedAfter
+  );
 }
 
 /** Of what a path leads to, links followed. @returns errno where it leads nowhere */

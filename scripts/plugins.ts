@@ -8,7 +8,7 @@ import type { BunPlugin } from "bun";
  * Its server imports Ajv for whoever gives it no validator; ours gives it one (src/mcp/serve.ts), since Ajv compiles code from strings.
  * And it builds a schema for every message there is, of which half are of no concern to a server: marked as free of side effects, those
  * are left out. Its protocol tells what kind a message is by trying one schema after the other; our transport has held each to be a
- * message before, so that one member tells. @throws Error where it is no longer written as it was
+ * message before, so that one member tells, as it does for a request that is to be a task. @throws Error where it is no longer written as it was
  */
 export const leanSdk: BunPlugin = {
   name: "lean MCP SDK",
@@ -24,7 +24,7 @@ export const leanSdk: BunPlugin = {
       let guards = 0;
       const lean = contents.replace(GUARD, (_, name: keyof typeof MARKS) => {
         guards++;
-        return `export const isJSONRPC${name} = (value) => ${MARKS[name]};`;
+        return `export const is${name} = (value) => ${MARKS[name]};`;
       });
       if (guards !== Object.keys(MARKS).length) throw new Error(`${path} tells messages apart in another way`);
       return { contents: lean, loader: "js" };
@@ -37,12 +37,13 @@ const SCHEMA = /^(?<name>(?:export )?const \w+Schema) = (?<schema>[^;][\s\S]*?);
 
 /** How the SDK's protocol tells messages apart, and what does. */
 const GUARD =
-  /^export const isJSONRPC(ResultResponse|ErrorResponse|Request|Notification) = \(value\) => JSONRPC\w+Schema\.safeParse\(value\)\.success;$/gm;
+  /^export const is(JSONRPCResultResponse|JSONRPCErrorResponse|JSONRPCRequest|JSONRPCNotification|TaskAugmentedRequestParams) = \(value\) => \w+Schema\.safeParse\(value\)\.success;$/gm;
 const MARKS = {
-  ResultResponse: '"result" in value',
-  ErrorResponse: '"error" in value',
-  Request: '"method" in value && "id" in value',
-  Notification: '"method" in value && !("id" in value)',
+  JSONRPCResultResponse: '"result" in value',
+  JSONRPCErrorResponse: '"error" in value',
+  JSONRPCRequest: '"method" in value && "id" in value',
+  JSONRPCNotification: '"method" in value && !("id" in value)',
+  TaskAugmentedRequestParams: "value?.task !== undefined",
 };
 
 /**

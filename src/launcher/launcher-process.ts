@@ -43,6 +43,8 @@ export interface Program extends Omit<SpawnMessage, "type" | "id" | "fds" | "cwd
 
 /** A program that a launcher started. */
 export interface Running {
+  /** Whether it had ended when its start was told. */
+  readonly ended: boolean;
   /** How it ended; rejects with LauncherError where the launcher died first. */
   readonly exited: Promise<Exit>;
   signal(signal: number, options?: { group?: boolean }): void;
@@ -173,6 +175,7 @@ export class LauncherProcess implements Disposable {
       throw error;
     }
     return {
+      ended: !this.#running.has(id),
       exited: exited.promise,
       signal: (signal, { group = false } = {}) => {
         if (this.#running.has(id)) void this.#send({ type: "signal", id, signal, group }).catch(() => {}); // a dead launcher has ended it
@@ -212,7 +215,9 @@ export class LauncherProcess implements Disposable {
     try {
       for (let message = await this.#channel.receive(); message !== undefined; message = await this.#channel.receive()) {
         using listener = new Received(message.fds);
-        this.#handle(message.value as FromLauncher, listener);
+        const from = message.value as FromLauncher;
+        this.#handle(from, listener);
+        if (from.type === "ready") await this.#channel.expectNoDescriptors();
       }
       this.#die(new LauncherError("the launcher ended; what ran on it was killed"));
     } catch (cause) {

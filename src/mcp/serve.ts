@@ -5,6 +5,7 @@
  * when stdin ends, or the client is gone, whatever runs is killed and this returns.
  */
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";
+import { Protocol } from "@modelcontextprotocol/sdk/shared/protocol.js";
 import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
 import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/cfworker-provider.js";
 import type { Assembly } from "../assemble.ts";
@@ -21,7 +22,6 @@ import { INSTRUCTIONS } from "./texts.ts";
 type ProgressSender = (progress: number, message: string) => void;
 
 export async function serveMcp(parts: Assembly): Promise<void> {
-  const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   const server = new Server(
     { name: "execgate", title: "execgate", version: VERSION },
@@ -37,7 +37,8 @@ export async function serveMcp(parts: Assembly): Promise<void> {
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [shellTool()] }));
 
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
+  // Not the server's own setRequestHandler: that would hold each call and its result to the same schemas once more.
+  Protocol.prototype.setRequestHandler.call(server, CallToolRequestSchema, async ({ params }, extra) => {
     if (params.name !== "shell") throw new McpError(ErrorCode.InvalidParams, `there is no tool ${params.name}; the tool is shell`);
     const token = params._meta?.progressToken;
     const send: ProgressSender | undefined =
@@ -50,7 +51,7 @@ export async function serveMcp(parts: Assembly): Promise<void> {
           };
     const meta = params._meta?.[SANDBOX_META];
     const state = meta === undefined ? undefined : stateOf(meta);
-    const call = callShell(parts, params.arguments, state, AbortSignal.any([extra.signal, closing.signal]), send);
+    const call = callShell(parts, params.arguments, state, extra.signal, send);
     running.add(call);
     return call.finally(() => running.delete(call));
   });
@@ -68,9 +69,8 @@ export async function serveMcp(parts: Assembly): Promise<void> {
   const ended = Promise.race([transport.gone, closed, askedToEnd()]);
   await server.connect(transport);
   await ended;
-  closing.abort(new Error("the client has gone"));
+  await server.close(); // which aborts what runs
   await Promise.allSettled(running);
-  await server.close();
 }
 
 /**

@@ -6,7 +6,8 @@
  * told) and the next line is read; `gone` settles when nobody is there any more.
  */
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
-import { ErrorCode, type JSONRPCMessage, JSONRPCMessageSchema } from "@modelcontextprotocol/sdk/types.js";
+import { ErrorCode, type JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js";
+import { isMessage } from "./json-rpc.ts";
 import { type Line, Lines } from "./lines.ts";
 
 /** Far more than the longest command, with every byte of it escaped. */
@@ -21,6 +22,8 @@ export class StdioTransport implements Transport {
   /** Settles when stdin ends or stdout breaks. */
   readonly gone: Promise<void>;
   readonly #lines = new Lines(LONGEST_MESSAGE);
+  readonly #input = Bun.stdin.stream().getReader(); // not process.stdin and process.stdout: Node's streams take longer for a message
+  readonly #output = Bun.stdout.writer();
   readonly #leave: () => void;
 
   constructor() {
@@ -30,11 +33,7 @@ export class StdioTransport implements Transport {
   }
 
   async start(): Promise<void> {
-    process.stdin.on("data", this.#receive);
-    process.stdin.on("error", this.#fail);
-    process.stdin.once("end", this.#leave);
-    process.stdin.once("close", this.#leave);
-    process.stdout.on("error", this.#leave); // EPIPE: nobody reads
+    void this.#receive();
   }
 
   send(message: JSONRPCMessage): Promise<void> {
@@ -42,19 +41,20 @@ export class StdioTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    process.stdin.off("data", this.#receive);
-    process.stdin.pause();
+    await this.#input.cancel();
     this.onclose?.();
   }
 
-  readonly #receive = (chunk: Uint8Array): void => {
-    for (const line of this.#lines.push(chunk)) this.#read(line);
-  };
-
-  readonly #fail = (error: Error): void => {
-    this.onerror?.(error);
-    this.#leave();
-  };
+  async #receive(): Promise<void> {
+    try {
+      for (let chunk = await this.#input.read(); !chunk.done; chunk = await this.#input.read())
+        for (const line of this.#lines.push(chunk.value)) this.#read(line);
+    } catch (error) {
+      this.onerror?.(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#leave();
+    }
+  }
 
   #read(line: Line): void {
     if (line.kind === "too-long")
@@ -66,8 +66,7 @@ export class StdioTransport implements Transport {
     } catch {
       return this.#refuse(null, ErrorCode.ParseError, "this is not JSON");
     }
-    const parsed = JSONRPCMessageSchema.safeParse(value);
-    if (parsed.success) return this.onmessage?.(parsed.data);
+    if (isMessage(value)) return this.onmessage?.(value);
     const { id, isAnswer } = about(value);
     if (isAnswer) this.onerror?.(new Error("an answer that is not JSON-RPC came"));
     else this.#refuse(id, ErrorCode.InvalidRequest, "this is not a JSON-RPC 2.0 message");
@@ -78,11 +77,13 @@ export class StdioTransport implements Transport {
     void this.#write({ jsonrpc: "2.0", id, error: { code, message } });
   }
 
-  #write(message: object): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (process.stdout.write(`${JSON.stringify(message)}\n`)) resolve();
-    else process.stdout.once("drain", resolve);
-    return promise;
+  async #write(message: object): Promise<void> {
+    try {
+      this.#output.write(`${JSON.stringify(message)}\n`);
+      await this.#output.flush();
+    } catch {
+      this.#leave(); // EPIPE: nobody reads
+    }
   }
 }
 

@@ -10,7 +10,8 @@
  * would find is found here, or nothing.
  *
  * Left to the rules' author: git's own arguments (`git fetch --upload-pack=COMMAND`, `git push /a/repository`), programs that the
- * configuration names, wherever they are, and where links in git's folder lead what it writes (FETCH_HEAD, references).
+ * configuration names, wherever they are, and where links in git's folder lead what it writes (FETCH_HEAD, references; those it also
+ * keeps where a `commondir` says that was put there after the judging, which GIT_COMMON_DIR does not change: refs/files-backend.c).
  */
 import { homedir } from "node:os";
 import { dirname } from "node:path";

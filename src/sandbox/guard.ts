@@ -14,6 +14,9 @@ import { type PlanInput, planSandbox, type SandboxPlan } from "./plan.ts";
 import { SandboxPlanError } from "./roots.ts";
 import { type Change, onlyUpstream, ProtectionWatch, type Undone } from "./watch.ts";
 
+/** What the end of most calls finds. */
+const NOTHING: Omit<Undone, "changes"> = { renamed: [], left: [], hidden: [] };
+
 export class SandboxGuard implements Disposable {
   readonly #input: PlanInput;
   readonly #places: Places;
@@ -45,6 +48,10 @@ export class SandboxGuard implements Disposable {
    * @throws SandboxPlanError where a protected path cannot be looked at; the call has not begun then
    */
   enter(): boolean {
+    if (this.#watch.calm) {
+      this.#running++;
+      return false;
+    }
     const now = this.#watch.identities();
     const [hidden] = this.#watch.hidden(now);
     if (hidden !== undefined)
@@ -82,9 +89,10 @@ export class SandboxGuard implements Disposable {
 
   /** A call has ended, and nothing of it runs any more. */
   leave(): Omit<Undone, "changes"> {
+    this.#running--;
+    if (this.#watch.calm) return NOTHING;
     const { changes, ...end } = this.#watch.undo();
     for (const change of changes) this.#mistrust(change);
-    this.#running--;
     return end;
   }
 
@@ -97,7 +105,7 @@ export class SandboxGuard implements Disposable {
    * all) without asking the user first, showing what changed.
    */
   mistrusted(): Change[] {
-    if (this.#running > 0) for (const change of this.#watch.changes()) this.#mistrust(change);
+    if (this.#running > 0 && !this.#watch.calm) for (const change of this.#watch.changes()) this.#mistrust(change);
     return [...this.#mistrusted.values()];
   }
 

@@ -12,12 +12,14 @@
  * - `hidden()` before a call: what cannot be looked at cannot be protected. Run nothing.
  * - `changes()` at any time: the gate escalates no program that trusts a path that changed, unless the user is asked.
  *
- * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`. No look and no rename follows a
- * link (ways.ts): the plan's paths have none, so a link on the way to one was put there, and is what appeared.
+ * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`; or with a glance (`calm`), once
+ * such a look has found nothing to do. No look and no rename follows a link (ways.ts): the plan's paths have none, so a link on the way
+ * to one was put there, and is what appeared.
  */
 import { basename, dirname, join } from "node:path";
 import { type FileFacts, isRegular } from "../../ffi/file-id.ts";
 import { errorCode } from "../policy/files.ts";
+import { Glance } from "./glance.ts";
 import { smallText } from "./places.ts";
 import type { SandboxPlan } from "./plan.ts";
 import type { Protection } from "./protected.ts";
@@ -33,6 +35,7 @@ export interface Change {
 }
 
 interface Seen {
+  readonly facts: FileFacts | undefined;
   readonly identity: string | undefined;
   readonly version: string | undefined;
   readonly text: string | undefined;
@@ -62,15 +65,20 @@ const BEHIND = "behind ";
 const NEVER_MADE_BY_GIT = new Set(["commondir", "gitdir"]);
 
 export class ProtectionWatch {
+  /** Whether mounts keep commands from writing what is there. */
+  readonly #held: boolean;
   readonly #protections: readonly Exclude<Protection, { how: "pinned" }>[];
   readonly #seen: Map<string, Seen>;
   readonly #mounted: Map<string, string | undefined>;
   /** Where a file took another's place while calls ran that began before. */
   readonly #replaced = new Set<string>();
   #escalated = false;
+  /** Of a look that found everything as it was when the launchers were made. */
+  #glance: Glance | undefined;
 
   /** Call it once placeholders are made and before the first launcher of the plan starts. */
   constructor(plan: SandboxPlan) {
+    this.#held = plan.protectedBy === "mounts";
     this.#protections = plan.protections.filter((one) => one.how !== "pinned");
     this.#seen = new Map(this.#look());
     this.#mounted = new Map(this.#protections.map(({ path, how }) => [path, this.#seen.get(path)?.identity ?? unmounted(how)]));
@@ -79,6 +87,13 @@ export class ProtectionWatch {
   /** A program outside ran on behalf of one inside: what appears from now on may be its work. */
   noteEscalation(): void {
     this.#escalated = true;
+  }
+
+  /** Whether nothing is to be done before or after a call: all is as it was when the launchers were made. "No" only means: look. */
+  get calm(): boolean {
+    if (this.#glance?.unchanged()) return true;
+    this.#glance = undefined;
+    return false;
   }
 
   identities(): Identities {
@@ -93,6 +108,13 @@ export class ProtectionWatch {
       const what = before.identity === undefined ? "appeared" : before.identity === found.identity ? "changed" : "replaced";
       return [{ path, what, before: before.text, after: found.text } as const];
     });
+  }
+
+  /** A command that may write a file, and has it mapped, can do so without its ctime telling: then its text has to be read each time. */
+  #glanceAt(found: ReadonlyMap<string, Seen>, lookedAt: number): Glance | undefined {
+    const facts = [...found].map(([path, seen]) => [path, seen.facts] as const);
+    const told = this.#held || facts.every(([, one]) => one === undefined || !isRegular(one));
+    return told ? Glance.at(facts, lookedAt) : undefined;
   }
 
   #look(): ReadonlyMap<string, Seen> {
@@ -154,6 +176,7 @@ export class ProtectionWatch {
 
   /** Renames what appeared, or the link on the way to it, to NAME.refused-N beside it. */
   undo(): Undone {
+    const began = Date.now();
     const now = this.#look();
     const all = this.changes(now);
     const blocking = new Set([...now].map(([path, { identity }]) => this.#linkBefore(path, identity)));
@@ -175,7 +198,10 @@ export class ProtectionWatch {
     }
     const changes = all.filter(({ path }) => !undone.has(path));
     const after = renamed.size > 0 ? this.identities() : new Map([...now].map(([path, { identity }]) => [path, identity]));
-    return { renamed: [...renamed].map(([path, to]) => ({ path, to })), left, changes, hidden: this.hidden(after) };
+    const hidden = this.hidden(after);
+    const calm = all.length === 0 && hidden.length === 0 && !this.stale(after) && this.#replaced.size === 0;
+    this.#glance = calm ? this.#glanceAt(now, began) : undefined;
+    return { renamed: [...renamed].map(([path, to]) => ({ path, to })), left, changes, hidden };
   }
 }
 
@@ -187,14 +213,14 @@ const unmounted = (how: Protection["how"]) => (how === "read-only" ? "gone" : un
 
 function look(path: string, ways: Ways): Seen {
   const found = inspect(path, ways);
-  if (typeof found !== "object") return { identity: found, version: undefined, text: undefined };
-  const identity = identify(found);
-  if (!isRegular(found)) return { identity, version: undefined, text: undefined };
+  if (typeof found !== "object") return { facts: undefined, identity: found, version: undefined, text: undefined };
+  const seen = { facts: found, identity: identify(found), version: undefined, text: undefined };
+  if (!isRegular(found)) return seen;
   try {
     const text = smallText(ways.to(path), "latin1");
-    return { identity, version: text ?? version(found), text };
+    return { ...seen, version: text ?? version(found), text };
   } catch {
-    return { identity, version: "unreadable", text: undefined };
+    return { ...seen, version: "unreadable" };
   }
 }
 

@@ -1,21 +1,40 @@
-/** A call's time limit, which stands still while a human is asked. */
+/** When a call is to end: by its time limit, which stands still while a human is asked, or by whoever wants no more of it. */
 
 export class Deadline implements Disposable {
-  readonly #expired = new AbortController();
+  readonly #ending = new AbortController();
+  readonly #cancelled: AbortSignal | undefined;
   #left: number;
   #since: number | undefined;
   #timer: Timer | undefined;
   #pauses = 0;
+  #expired = false;
 
-  /** Starts at once. @param ms how long the call may take */
-  constructor(ms: number) {
+  /**
+   * Starts at once.
+   * @param ms how long the call may take
+   * @param cancelled ends it before
+   */
+  constructor(ms: number, cancelled?: AbortSignal) {
     this.#left = ms;
-    this.#run();
+    this.#cancelled = cancelled;
+    cancelled?.addEventListener("abort", this.#cancel, { once: true });
+    if (cancelled?.aborted) this.#cancel();
+    else this.#run();
   }
 
-  /** Aborted when the time is up. */
-  get expired(): AbortSignal {
-    return this.#expired.signal;
+  readonly #cancel = () => {
+    this.#stop();
+    this.#ending.abort();
+  };
+
+  /** Aborted when the call is to end. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Whether that is because the time is up. */
+  get expired(): boolean {
+    return this.#expired;
   }
 
   /** Stops the clock until what it returns is disposed of; pauses may overlap. */
@@ -29,9 +48,15 @@ export class Deadline implements Disposable {
   }
 
   #run(): void {
-    if (this.#expired.signal.aborted) return;
+    if (this.#ending.signal.aborted) return;
     this.#since = performance.now();
-    this.#timer = setTimeout(() => this.#expired.abort(), Math.max(0, this.#left));
+    this.#timer = setTimeout(
+      () => {
+        this.#expired = true;
+        this.#ending.abort();
+      },
+      Math.max(0, this.#left),
+    );
   }
 
   #stop(): void {
@@ -43,6 +68,7 @@ export class Deadline implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stop();
+    this.#cancelled?.removeEventListener("abort", this.#cancel);
     this.#pauses = Number.MAX_SAFE_INTEGER; // a pause that ends later starts nothing
   }
 }

@@ -92,17 +92,16 @@ export class Shell {
       },
     });
     const stay = await enclosure.begin();
-    using deadline = new Deadline(call.timeoutMs);
+    using deadline = new Deadline(call.timeoutMs, signal);
     const { decider, outside, interceptor } = this.#options;
     const { command, workdir } = call;
     const audit = this.#options.audit?.begin({ command, workdir, sandbox: enclosure.summary, interceptor: interceptor.name });
     const gate = new Gate(decider, outside, { enclosure, stdio: call.stdio, pauseClock: () => deadline.pause() }, audit);
-    const ending = AbortSignal.any(signal === undefined ? [deadline.expired] : [deadline.expired, signal]);
     let left: readonly string[] = [];
     let ended: Ended;
     try {
-      ended = await this.#runBash(call, stay.lease, gate, window, ending);
-      audit?.close({ exit_code: exitStatus(ended.exit), timed_out: deadline.expired.aborted });
+      ended = await this.#runBash(call, stay.lease, gate, window, deadline.ending);
+      audit?.close({ exit_code: exitStatus(ended.exit), timed_out: deadline.expired });
     } catch (error) {
       audit?.close({ error: error instanceof Error ? error.message : String(error) });
       throw error;
@@ -117,7 +116,7 @@ export class Shell {
       exit_code: code,
       output: text,
       duration: durationOf(process.hrtime.bigint() - started),
-      timed_out: deadline.expired.aborted,
+      timed_out: deadline.expired,
       truncated,
       escalated,
       denied,
@@ -142,7 +141,7 @@ export class Shell {
       await using reader = stdio.output === undefined ? undefined : new OutputReader(stdio.output, window);
       const argv = ["bash", call.login ? "-lc" : "-c", call.command];
       interception.starting(interceptor.bash, argv);
-      const spawning = lease.launcher.spawn({
+      const program = {
         file: interceptor.bash,
         argv,
         env: entries({ ...env, ...interception.env }),
@@ -150,12 +149,12 @@ export class Shell {
         fds: [...stdio.fds, ...interception.fds],
         ignored: this.#ignored,
         sweepAfter: true,
-      });
-      reader?.start(); // while Bash starts
-      const bash = await spawning.catch((error) => {
+      };
+      const bash = await lease.launcher.spawn(program).catch((error) => {
         throw startFailure(error, interceptor.bash, call.workdir);
       });
       interception.started();
+      if (!bash.ended) reader?.start(); // else all that it wrote is in the pipe
       ending.addEventListener("abort", release, { once: true });
       if (ending.aborted) release();
       let failure: Error | undefined;

@@ -136,7 +136,7 @@ describe.skipIf(!hasProgram("/usr/bin/git")).each(INTERCEPTORS)("%s", (intercept
   test("a repository that is put in its way after it was judged is not obeyed", async () => {
     using g = cloned();
     // By turns the folder above has no repository and the attacker's; and git's own folder is one and is none.
-    const swap = `while :; do mv .kept sub/.git; mv .git/HEAD .git/H; echo /nowhere > .git/commondir; mv .git/H .git/HEAD; rm -f .git/commondir; mv sub/.git .kept; done`;
+    const swap = `while :; do mv .kept sub/.git; mv .git/HEAD .git/H; echo ${g.outside}/refs > .git/commondir; mv .git/H .git/HEAD; rm -f .git/commondir; mv sub/.git .kept; done`;
     const result = await g.exec(
       `git init -q nested && ${evil(g, "nested")} && mv nested/.git .kept
        (${swap}) 2>/dev/null & cd sub/deep; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do git fetch -q 2>/dev/null; done; kill $!; echo end`,

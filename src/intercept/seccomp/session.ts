@@ -15,6 +15,7 @@ import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
 import type { Image } from "./image.ts";
+import { Notes } from "./notes.ts";
 import { type Exec, openRoot, processOf, readNotification, readWhole } from "./notification.ts";
 import type { Who } from "./place.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
@@ -46,9 +47,6 @@ export interface Shared {
   readonly report: (report: Report) => void;
 }
 
-/** Notes are reported so many at a time, and in about so many bytes. */
-const MOST_NOTES = 64;
-const MOST_NOTE_BYTES = 1024 * 1024;
 /** Execs of one session that wait for the main thread at once; each holds descriptors of the server. */
 const MOST_ASKS = 256;
 /** Their arguments and environments together; one alone has 6 MiB at most. */
@@ -65,8 +63,7 @@ export class Session {
   #config: SessionConfig;
   #decider: Decider;
   #admitted: Admitted | undefined;
-  #notes: Note[] = [];
-  #noteBytes = 0;
+  readonly #notes: Notes;
   /** When the notification in hand was taken: since 1970, and by the steady clock, in milliseconds. None is in hand: undefined. */
   #takenAt: number | undefined;
   #taken = 0;
@@ -78,6 +75,7 @@ export class Session {
     this.#killable = command.killable;
     this.#rooted = command.rooted;
     this.#shared = shared;
+    this.#notes = new Notes((notes) => shared.report({ type: "notes", session: this.number, notes }));
     const { connects } = command;
     this.#connector = connects && new Connector(this.listener.fd, new OwnedFd(connects.diagnosis), connects.tracked);
     this.#config = command.config;
@@ -239,7 +237,7 @@ export class Session {
       pidfd?.close();
       return;
     }
-    this.flush(); // what led to it is reported first
+    this.#notes.flush(); // what led to it is reported first
     const ask = asks.add({ session: this.number, tid, request, image: exec.image, bytes, pidfd, id });
     report({ type: "ask", session: this.number, ask: ask.number, request, decision, pidfd: duplicate(pidfd.fd).take() });
   }
@@ -341,7 +339,7 @@ export class Session {
     const refused = decision === "deny" || decision === "killed";
     if (!refused && !this.#config.observe) return;
     const { pid, parent, file, argv } = request;
-    this.#notes.push({
+    const note: Note = {
       at: this.#takenAt ?? Date.now(),
       ...(this.#takenAt !== undefined && { waited: performance.now() - this.#taken }),
       pid,
@@ -352,20 +350,14 @@ export class Session {
       decision,
       ...(reason !== undefined && { reason }),
       ...(rule !== undefined && { rule }),
-    });
-    this.#noteBytes += bytes;
-    if (refused || this.#notes.length >= MOST_NOTES || this.#noteBytes >= MOST_NOTE_BYTES) this.flush();
+    };
+    this.#notes.add(note, bytes);
+    if (refused) this.#notes.flush();
   }
 
-  get hasNotes(): boolean {
-    return this.#notes.length > 0;
-  }
-
-  flush(): void {
-    if (this.#notes.length === 0) return;
-    this.#shared.report({ type: "notes", session: this.number, notes: this.#notes });
-    this.#notes = [];
-    this.#noteBytes = 0;
+  /** What is to be told of its execs. */
+  get notes(): Pick<Notes, "any" | "flush"> {
+    return this.#notes;
   }
 
   /** Closes what it holds. Whatever still waits under its listener, and every later exec, fails with ENOSYS. */
@@ -378,7 +370,7 @@ export class Session {
   /** Forgets its asks and reports what is left to report. Closing is next. */
   settle(): void {
     for (const ask of this.#shared.asks.all()) if (ask.session === this.number) this.#drop(ask);
-    this.flush();
+    this.#notes.flush();
   }
 }
 

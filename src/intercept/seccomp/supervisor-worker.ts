@@ -128,14 +128,14 @@ class Loop {
       return look;
     }
     this.#look = SHORTEST_LOOK;
-    for (const session of this.#sessions.values()) if (session.hasNotes) return FLUSH_AFTER;
+    for (const session of this.#sessions.values()) if (session.notes.any) return FLUSH_AFTER;
     return this.#asks.size > 0 ? ABANDONED_EVERY : FOREVER;
   }
 
   #idle(): void {
     if (this.#tracees.waiting) return;
     for (const session of this.#sessions.values()) {
-      session.flush();
+      session.notes.flush();
       session.dropAbandoned();
     }
   }
@@ -183,7 +183,7 @@ class Loop {
     if (command.type === "configure") session.configure(command.config);
     else if (command.type === "admit") session.admit(command.file, command.argv);
     else if (command.type === "flush") {
-      session.flush();
+      session.notes.flush();
       this.#report({ type: "flushed", session: session.number });
     } else this.#end(session);
   }

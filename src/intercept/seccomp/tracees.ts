@@ -123,7 +123,7 @@ export class Tracees {
       const stop = nextStop();
       if (stop === undefined) break;
       any = true;
-      this.#deal(stop);
+      this.#orKill({ tid: stop.tid, pid: stop.tid }, () => this.#stopped(stop));
       if (this.#aside.length > 0) this.#resume();
     }
     return any;
@@ -132,17 +132,17 @@ export class Tracees {
   #resume(): void {
     const waiting = this.#aside;
     this.#aside = [];
-    for (const { who, go } of waiting) this.#alone(who, go);
+    for (const { who, go } of waiting) this.#orKill(who, () => this.#alone(who, go));
   }
 
   /** A thread that cannot be dealt with is killed: it would go on unjudged. */
-  #deal(stop: Stop): void {
+  #orKill({ tid, pid }: Who, deal: () => void): void {
     try {
-      this.#stopped(stop);
+      deal();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      this.#fates.set(stop.tid, { kind: "leave", pid: stop.tid });
-      kill(stop.tid, SIGKILL);
+      if (this.#fates.has(tid)) this.#leave({ tid, pid });
+      kill(tid, SIGKILL);
     }
   }
 
@@ -159,8 +159,8 @@ export class Tracees {
     // On the way out of its call: the exec failed, or was answered with an error. man ptrace: a signal not passed on is lost.
     const fate = this.#fates.get(tid);
     if (fate?.kind === "exit") makeExit(tid, fate.status);
-    this.#fates.delete(tid);
     letGo(tid, stop.kind === "signal" ? stop.signal : 0);
+    this.#fates.delete(tid);
   }
 
   /** The other threads of its process are gone, and it has the leader's id. Which it had before is the one that was seized. */
@@ -168,13 +168,14 @@ export class Tracees {
     const former = this.#seizedOf(tid) ?? tid;
     const fate = this.#fates.get(former);
     this.#fates.delete(former);
+    this.#leave({ tid, pid: tid }); // until it is let go, or has ended
     // A thread that is to exit or be left alone cannot have executed anything: its call was answered with an error, or cut short.
     const why = fate?.kind === "check" ? fate.check.differs(tid) : "an exec that was not let through";
     if (why === undefined) {
       letGo(tid, 0);
+      this.#fates.delete(tid);
       return;
     }
-    this.#fates.set(tid, { kind: "leave", pid: tid });
     kill(tid, SIGKILL);
     if (fate?.kind === "check") fate.check.killed(why);
   }

@@ -16,7 +16,8 @@ test.skipIf(!possible).each(["supervisor", "programs", "odd", "lifecycle", "conn
     chmodSync(home, 0o777);
     const user = ["--reuid", "1234", "--regid", "1234", "--clear-groups"];
     const env = { HOME: home, PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
-    const { status, stderr } = spawnSync("setpriv", [...user, process.execPath, "test", join(folder, `${name}.test.ts`)], { env });
+    const test = [process.execPath, "test", "--timeout", "120000", join(folder, `${name}.test.ts`)];
+    const { status, stderr } = spawnSync("setpriv", [...user, ...test], { env });
     rmSync(home, { recursive: true, force: true });
     expect(status === 0 ? "" : stderr.toString().slice(-4000)).toBe("");
   },
