@@ -1,5 +1,6 @@
 /** The guard over several calls: what is the user's becomes part of the plan, what may be the command's does not. */
 import { describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { SandboxGuard } from "../../src/sandbox/guard.ts";
 import { type Places, realPlaces } from "../../src/sandbox/places.ts";
@@ -55,6 +56,57 @@ describe.each([...settings])("$name", (setting) => {
       guard.leave();
     });
   });
+
+  test("what changes after calls in which nothing did is noticed all the same", () => {
+    guarded((stage, guard, path) => {
+      guard.enter();
+      Bun.sleepSync(2100); // what has just changed is never only glanced at
+      guard.leave();
+      const call = (during: string) => {
+        expect(guard.enter()).toBe(false);
+        stage.inside(during, guard.plan);
+        const mistrusted = guard.mistrusted().map((change) => change.path);
+        return { mistrusted, ...guard.leave() };
+      };
+      for (let n = 0; n < 2; n++) expect(call("echo x > file")).toEqual({ mistrusted: [], renamed: [], left: [], hidden: [] });
+      const made = call("echo {} > .mcp.json");
+      expect([made.mistrusted, made.renamed.map((one) => one.path)]).toEqual([[path(".mcp.json")], [path(".mcp.json")]]);
+      expect(call("echo x > file").renamed).toEqual([]);
+      stage.unsandboxed("echo {} > .mcp.json");
+      expect(guard.enter()).toBe(true);
+      stage.unsandboxed("git config alias.x '!echo pwned'");
+      expect(guard.mistrusted().map((change) => change.path)).toContain(path(".git/config"));
+      guard.leave();
+      expect(guard.mistrusted().map((change) => change.path)).toContain(path(".git/config"));
+    });
+  });
+
+  test.skipIf(namespaces)(
+    "what is written by a mapping, of which no time of the file tells, is noticed where no mount keeps it from being",
+    async () => {
+      using stage = new Stage(setting);
+      stage.unsandboxed(REPOSITORY);
+      using guard = new SandboxGuard(stage.input(), realPlaces, stage.folder("state"));
+      const config = join(stage.workspace, ".git/config");
+      const script = `import mmap, sys, time
+f = open(sys.argv[1], "r+b"); m = mmap.mmap(f.fileno(), 0); m[0:1] = m[0:1]; time.sleep(2.1)
+print("ready", flush=True); sys.stdin.readline(); m[0:1] = b"#"; print("done", flush=True)`;
+      await using writer = Bun.spawn(["python3", "-c", script, config], { stdin: "pipe", stdout: "pipe" });
+      const said = writer.stdout.getReader();
+      await said.read();
+      guard.enter();
+      guard.leave();
+      guard.enter();
+      expect(guard.mistrusted()).toEqual([]);
+      const { ctimeNs } = statSync(config, { bigint: true });
+      writer.stdin.write("\n");
+      writer.stdin.flush();
+      await said.read();
+      expect(statSync(config, { bigint: true }).ctimeNs).toBe(ctimeNs); // else this shows nothing
+      expect(guard.mistrusted().map((change) => change.path)).toEqual([config]);
+      guard.leave();
+    },
+  );
 
   test("git's configuration replaced outside during a call takes its mount away: it is mistrusted until the user has seen it", () => {
     guarded((stage, guard, path) => {
