@@ -3,10 +3,11 @@
  *
  * Numbers only: an inode's 64 bits in two halves, since this is asked about every exec and bigints are slow.
  */
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, lstatSync } from "node:fs";
+import { encodeBytes } from "./bytes.ts";
 import { ERRNO, SystemError } from "./errors.ts";
 import type { Fd } from "./fd.ts";
-import { errno, i64, libc } from "./libc.ts";
+import { errno, i64, LINUX, libc } from "./libc.ts";
 import { piece } from "./memory.ts";
 import { pathArgument } from "./path-argument.ts";
 import { statx } from "./statx-layout.ts";
@@ -17,8 +18,9 @@ const SYS_statx = process.arch === "arm64" ? 291 : 332;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
-/** STATX_TYPE | MODE | MTIME | CTIME | INO | SIZE. */
-const WANTED = 0x1 | 0x2 | 0x40 | 0x80 | 0x100 | 0x200;
+const AT_NO_AUTOMOUNT = 0x800;
+/** STATX_TYPE | MODE | NLINK | UID | GID | MTIME | CTIME | INO | SIZE. */
+const WANTED = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200;
 
 /** No other file on this machine has the same at the same time. */
 export interface FileId {
@@ -45,10 +47,11 @@ export const sameFile = (a: FileId, b: FileId): boolean =>
 
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
-export const isRegular = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o100000;
-export const isFolder = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === S_IFDIR;
-export const isSocket = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o140000;
-export const isLink = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o120000;
+type Mode = Pick<FileFacts, "mode">;
+export const isRegular = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o100000;
+export const isFolder = ({ mode }: Mode): boolean => (mode & S_IFMT) === S_IFDIR;
+export const isSocket = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o140000;
+export const isLink = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o120000;
 
 const { view, address } = piece(statx.size);
 const BUFFER = Number(address);
@@ -114,6 +117,48 @@ export function isStill(folder: Fd, name: string, facts: FileFacts | undefined):
 export function identifyPath(path: string): FileFacts | number {
   const argument = pathArgument(path);
   return argument === undefined ? ERRNO.ENAMETOOLONG : ask(AT_FDCWD, argument, 0);
+}
+
+/** Which file it is, and who may do what with it. */
+export interface FileStatus extends FileId {
+  /** Its type and permissions: st_mode. */
+  readonly mode: number;
+  /** How many names it has. */
+  readonly links: number;
+  readonly user: number;
+  readonly group: number;
+}
+
+/**
+ * lstat(2), on every system.
+ * @returns errno where it cannot be looked at, as where nothing is there
+ */
+export function statusOf(path: string): FileStatus | number {
+  if (!LINUX) return statusElsewhere(path);
+  const argument = pathArgument(path);
+  if (argument === undefined) return ERRNO.ENAMETOOLONG;
+  const failed = fill(AT_FDCWD, argument, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+  if (failed !== 0) return failed;
+  return {
+    device: view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true),
+    inodeLow: view.getUint32(statx.ino, true),
+    inodeHigh: view.getUint32(statx.ino + 4, true),
+    mode: view.getUint16(statx.mode, true),
+    links: view.getUint32(statx.nlink, true),
+    user: view.getUint32(statx.uid, true),
+    group: view.getUint32(statx.gid, true),
+  };
+}
+
+function statusElsewhere(path: string): FileStatus | number {
+  try {
+    const stat = lstatSync(Buffer.from(encodeBytes(path)), { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) return ERRNO.ENOENT;
+    return { ...factsOf(stat), links: Number(stat.nlink), user: Number(stat.uid), group: Number(stat.gid) };
+  } catch (error) {
+    if (error instanceof Error && "errno" in error && typeof error.errno === "number") return -error.errno;
+    throw error;
+  }
 }
 
 /** The same of what node:fs says, where these calls are not to be had. */

@@ -1,6 +1,9 @@
 /** Offsets in struct statx of <linux/stat.h>, the same on every architecture. test/ffi/layouts.test.ts asks the C compiler. */
 export const statx = {
   size: 256,
+  nlink: 16,
+  uid: 20,
+  gid: 24,
   mode: 28,
   ino: 32,
   bytes: 40,

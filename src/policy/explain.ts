@@ -6,6 +6,7 @@ import type { ExecRequest } from "../gate/request.ts";
 import { printable } from "../text/printable.ts";
 import { shellJoin } from "../text/shell-quote.ts";
 import { cleanEnvironment } from "./clean-environment.ts";
+import { canBeExecuted } from "./files.ts";
 import type { Kept } from "./git-repository.ts";
 import { judgeProgram } from "./interpreters.ts";
 import { networkRulesNotice } from "./network-notice.ts";
@@ -77,7 +78,7 @@ function findProgram(name: string, cwd: string, env: readonly string[]): string 
   const absolute = (path: string) => (path.startsWith("/") ? path : `${cwd}/${path.replace(/^(?:\.\/+)+/, "")}`);
   const runs = (path: string) => {
     const trace = tracePath(path);
-    return trace.ok && trace.stat.isFile() && (trace.stat.mode & 0o111n) !== 0n;
+    return trace.ok && canBeExecuted(trace.stat);
   };
   if (name === "") return undefined;
   if (name.includes("/")) return runs(absolute(name)) ? absolute(name) : undefined;

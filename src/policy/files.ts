@@ -3,8 +3,10 @@
  *
  * Within execgate a path is a string that may hold escaped bytes (ffi/bytes.ts). Node's functions would write such a string as U+FFFD, so those paths go to them as bytes.
  */
-import { type BigIntStats, lstatSync, type PathLike, readlinkSync } from "node:fs";
+import { type PathLike, readlinkSync } from "node:fs";
 import { decodeBytes, encodeBytes } from "../../ffi/bytes.ts";
+import { ERRNO, errnoName } from "../../ffi/errors.ts";
+import { type FileStatus, isRegular, statusOf } from "../../ffi/file-id.ts";
 
 const LONE_SURROGATE = /\p{Cs}/u;
 
@@ -13,14 +15,19 @@ export function fsPath(path: string): PathLike {
   return LONE_SURROGATE.test(path) ? Buffer.from(encodeBytes(path)) : path;
 }
 
-/** lstat(2), or the error's code: "ENOENT", "EACCES", …. */
-export function lstat(path: string): BigIntStats | string {
+/** lstat(2), or the error's code: "EACCES", …; "ENOENT" also where the way there is none. */
+export function lstat(path: string): FileStatus | string {
   try {
-    return lstatSync(fsPath(path), { bigint: true, throwIfNoEntry: false }) ?? "ENOENT";
+    const found = statusOf(path);
+    if (typeof found !== "number") return found;
+    return found === ERRNO.ENOTDIR ? "ENOENT" : errnoName(found);
   } catch (error) {
-    return errorCode(error);
+    return errorCode(error); // a string that no bytes stand for
   }
 }
+
+/** Whether the kernel would execute it, were that for the file alone to say. */
+export const canBeExecuted = (stat: FileStatus): boolean => isRegular(stat) && (stat.mode & 0o111) !== 0;
 
 /** readlink(2), or `undefined`. */
 export function readLink(path: string): string | undefined {

@@ -15,6 +15,7 @@
  */
 import { homedir } from "node:os";
 import { dirname } from "node:path";
+import { isFolder } from "../../ffi/file-id.ts";
 import { gitConfigPaths } from "../sandbox/git-config.ts";
 import { smallText } from "../sandbox/places.ts";
 import { lstat } from "./files.ts";
@@ -113,7 +114,7 @@ class Judging {
     // A repository that it is told, git obeys whoever owns it; one that it finds, only its user's own (man git-config, "safe.directory").
     for (const folder of [found.gitFolder, found.common]) {
       const stat = lstat(folder);
-      if (typeof stat === "string" || stat.uid !== BigInt(process.geteuid?.() ?? -1)) throw new Unsure(`${folder} belongs to another user`);
+      if (typeof stat === "string" || stat.user !== process.geteuid?.()) throw new Unsure(`${folder} belongs to another user`);
     }
     const place = { GIT_DIR: found.gitFolder, GIT_COMMON_DIR: found.common, GIT_WORK_TREE: found.top };
     return { ...place, ...NO_DIALOGUE, ...settings(env, NO_SUBMODULES) };
@@ -141,8 +142,8 @@ class Judging {
     const trace = this.#guard.trace(git);
     if (!trace.ok) throw new Unsure(`${git} leads nowhere`);
     // What leads to git's folder, or on from there, decides where a git that runs outside writes its references, too.
-    if (!trace.stat.isDirectory() || trace.realPath !== git) this.#settled(git);
-    const gitFolder = trace.stat.isDirectory() ? trace.realPath : this.#folder(top, /^gitdir: (.+)/s.exec(text(trace.realPath))?.[1], git);
+    if (!isFolder(trace.stat) || trace.realPath !== git) this.#settled(git);
+    const gitFolder = isFolder(trace.stat) ? trace.realPath : this.#folder(top, /^gitdir: (.+)/s.exec(text(trace.realPath))?.[1], git);
     const common = `${gitFolder}/commondir`;
     if (lstat(common) === "ENOENT") return { top, gitFolder, common: gitFolder };
     this.#settled(common);
@@ -152,7 +153,7 @@ class Judging {
   /** The folder that a file's text names, as it is without links. */
   #folder(from: string, named: string | undefined, file: string): string {
     const trace = this.#guard.trace(absolutePath(from, (named ?? "").replace(/[\r\n]+$/, "")));
-    if (named === undefined || !trace.ok || !trace.stat.isDirectory()) throw new Unsure(`${file} leads to no repository`);
+    if (named === undefined || !trace.ok || !isFolder(trace.stat)) throw new Unsure(`${file} leads to no repository`);
     return trace.realPath;
   }
 
@@ -168,7 +169,7 @@ class Judging {
     if (level > MAX_INCLUDES) throw new Unsure(`${file} is included too deeply to be followed`);
     const real = this.#settled(file);
     const stat = lstat(real);
-    if (typeof stat !== "string" && stat.nlink > 1n) throw new Unsure(`${real} has another name (a hard link), and git obeys it`);
+    if (typeof stat !== "string" && stat.links > 1) throw new Unsure(`${real} has another name (a hard link), and git obeys it`);
     const content = text(real);
     const { includes, hooksPath } = gitConfigPaths(content);
     const named = (from: string, path: string) => absolutePath(from, expandHome(path, process.env["HOME"] ?? homedir()));

@@ -6,8 +6,9 @@
  */
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { decodeBytes } from "../../ffi/bytes.ts";
+import { isRegular } from "../../ffi/file-id.ts";
 import { splitWords } from "../text/shell-quote.ts";
-import { errorCode, fsPath } from "./files.ts";
+import { canBeExecuted, errorCode, fsPath } from "./files.ts";
 import { baseName } from "./paths.ts";
 import { tracePath } from "./trace-path.ts";
 import type { Judgement, WritableGuard } from "./writable-guard.ts";
@@ -64,7 +65,7 @@ export function interpretersOf(realPath: string, file: string, argv: readonly st
     const path = interpreter.startsWith("/") ? interpreter : `${cwd}/${interpreter}`;
     found.push({ file: path, argv: [interpreter, ...args] });
     const trace = tracePath(path);
-    script = trace.ok && trace.stat.isFile() ? trace.realPath : undefined;
+    script = trace.ok && isRegular(trace.stat) ? trace.realPath : undefined;
   }
   return found;
 }
@@ -112,7 +113,7 @@ function findOnPath(guard: WritableGuard, name: string, searchPath: string): str
   for (const folder of searchPath.split(":")) {
     const candidate = `${folder}/${name}`;
     const trace = folder.startsWith("/") ? guard.trace(candidate) : undefined;
-    if (trace?.ok && trace.stat.isFile() && (trace.stat.mode & 0o111n) !== 0n) return candidate;
+    if (trace?.ok && canBeExecuted(trace.stat)) return candidate;
   }
   return undefined;
 }

@@ -5,7 +5,10 @@
  * Source: proc_pid_mountinfo(5). Where there is no such file (macOS, no /proc), the answer is `undefined` and the guard goes by path
  * and inode alone.
  */
-import { readFileSync } from "node:fs";
+import { openSync, readFileSync } from "node:fs";
+import { asFd, type Fd } from "../../ffi/fd.ts";
+import { poll } from "../../ffi/poll.ts";
+import { POLLPRI } from "../../ffi/poll-layout.ts";
 import { isUnder } from "./paths.ts";
 
 interface Mount {
@@ -21,10 +24,18 @@ export interface MountTable {
   locate(path: string): { readonly device: string; readonly path: string } | undefined;
 }
 
-/** The mounts of this process, read now. */
+const MOUNTS = "/proc/self/mountinfo";
+/** Stays open: a poll of it tells whether mounts have changed since the one before, or since it was opened (man proc_pid_mounts). */
+let watch: Fd | undefined;
+let table: MountTable | undefined;
+
+/** The mounts of this process, as they are now. */
 export function readMounts(): MountTable | undefined {
   try {
-    return parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+    watch ??= asFd(openSync(MOUNTS, "r"));
+    if (poll([{ fd: watch, events: POLLPRI }], 0)[0] !== 0) table = undefined;
+    table ??= parseMounts(readFileSync(MOUNTS, "utf8"));
+    return table;
   } catch {
     return undefined;
   }

@@ -21,7 +21,7 @@ import { decodeBytes } from "../../ffi/bytes.ts";
 import type { ExecRequest } from "../gate/request.ts";
 import { printable } from "../text/printable.ts";
 import { type CleanEnvironment, cleanEnvironment } from "./clean-environment.ts";
-import { fsPath, lstat } from "./files.ts";
+import { canBeExecuted, fsPath, lstat } from "./files.ts";
 import { gitTerms, type Kept, NOTHING_KEPT, obeysGit } from "./git-repository.ts";
 import { interpretersOf, judgeProgram } from "./interpreters.ts";
 import { type Binding, sessionBinding } from "./offered-prefix.ts";
@@ -46,9 +46,6 @@ export interface DecidingRule {
 export interface Escalation {
   /** The file, links followed. */
   readonly program: string;
-  /** The file's identity as it was judged. */
-  readonly dev: bigint;
-  readonly ino: bigint;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env: readonly string[];
@@ -144,7 +141,7 @@ export class Policy {
   #forbiddenInterpreter(request: ExecRequest, realPath: string): RuleMatch | undefined {
     if (!this.#rules.forbids) return undefined;
     const stat = lstat(realPath);
-    if (typeof stat === "string" || !stat.isFile() || (stat.mode & 0o111n) === 0n) return undefined; // the kernel will not start it
+    if (typeof stat === "string" || !canBeExecuted(stat)) return undefined; // the kernel will not start it
     for (const { file, argv } of interpretersOf(realPath, request.file, request.argv, request.cwd)) {
       const match = strictest(this.matches({ ...request, file, argv }, resolve(file, request.pid) ?? file));
       if (match?.rule.decision === "forbidden") return match;
@@ -241,8 +238,6 @@ function escalate(
   const { argv, replaced } = escalatedArgv(request, program);
   return {
     program: judged.realPath,
-    dev: judged.dev,
-    ino: judged.ino,
     argv,
     cwd: request.cwd,
     env: withVariables(environment.env, set),

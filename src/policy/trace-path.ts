@@ -6,7 +6,7 @@
  * this one.
  * Relies on: path_resolution(7): at most 40 links in all, `..` goes to the parent of where the links led.
  */
-import type { BigIntStats } from "node:fs";
+import { type FileStatus, isFolder, isLink } from "../../ffi/file-id.ts";
 import { lstat, readLink } from "./files.ts";
 
 /** One directory entry on the way: a directory, a link, or at the end the file. */
@@ -14,12 +14,11 @@ export interface TraceStep {
   /** Absolute, without links, `.` and `..` before the last component. */
   readonly path: string;
   readonly kind: "directory" | "link" | "file";
-  readonly dev: bigint;
-  readonly ino: bigint;
+  readonly stat: FileStatus;
 }
 
 export type Trace =
-  | { readonly ok: true; readonly realPath: string; readonly stat: BigIntStats; readonly steps: readonly TraceStep[] }
+  | { readonly ok: true; readonly realPath: string; readonly stat: FileStatus; readonly steps: readonly TraceStep[] }
   /** `code` is the error the kernel would give: ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG. */
   | { readonly ok: false; readonly code: string; readonly steps: readonly TraceStep[] };
 
@@ -31,7 +30,7 @@ const PATH_MAX = 4096;
  * @param pid the process that named it, for `/proc/self`
  * @param look lstat(2), or one that remembers
  */
-export function tracePath(path: string, pid?: number, look: (path: string) => BigIntStats | string = lstat): Trace {
+export function tracePath(path: string, pid?: number, look: (path: string) => FileStatus | string = lstat): Trace {
   const steps: TraceStep[] = [];
   const fail = (code: string): Trace => ({ ok: false, code, steps });
   if (!path.startsWith("/") || path.includes("\0")) return fail("ENOENT");
@@ -39,9 +38,9 @@ export function tracePath(path: string, pid?: number, look: (path: string) => Bi
   const pending = components(path).reverse();
   let links = 0;
   let current = "";
-  let last: BigIntStats | undefined;
+  let last: FileStatus | undefined;
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
-    if (last && !last.isDirectory()) return fail("ENOTDIR");
+    if (last && !isFolder(last)) return fail("ENOTDIR");
     if (part === ".") continue;
     if (part === "..") {
       current = current.slice(0, current.lastIndexOf("/"));
@@ -51,8 +50,8 @@ export function tracePath(path: string, pid?: number, look: (path: string) => Bi
     const candidate = `${current}/${part}`;
     const stat = look(candidate);
     if (typeof stat === "string") return fail(stat);
-    const kind = stat.isSymbolicLink() ? "link" : stat.isDirectory() ? "directory" : "file";
-    steps.push({ path: candidate, kind, dev: stat.dev, ino: stat.ino });
+    const kind = isLink(stat) ? "link" : isFolder(stat) ? "directory" : "file";
+    steps.push({ path: candidate, kind, stat });
     if (kind !== "link") {
       current = candidate;
       last = stat;

@@ -16,9 +16,10 @@
  * Relies on: writable roots being absolute. What the guard saw cannot be changed from inside the sandbox, since everything seen is
  * outside every writable root; that is what makes check-then-run sound.
  */
-import { type BigIntStats, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { decodeBytes } from "../../ffi/bytes.ts";
-import { fsPath, lstat } from "./files.ts";
+import { type FileStatus, isFolder, sameFile } from "../../ffi/file-id.ts";
+import { canBeExecuted, fsPath, lstat } from "./files.ts";
 import { type MountTable, readMounts } from "./mounts.ts";
 import { isUnder, normalizePath } from "./paths.ts";
 import { type Trace, tracePath } from "./trace-path.ts";
@@ -30,7 +31,7 @@ export type Boundary = { readonly kind: "roots"; readonly roots: readonly string
 export type UnsafeWhy = "missing" | "writable" | "process-path" | "hard-link" | "not-a-file" | "unreadable";
 
 export type Judgement =
-  | { readonly safe: true; readonly realPath: string; readonly dev: bigint; readonly ino: bigint }
+  | { readonly safe: true; readonly realPath: string }
   | {
       readonly safe: false;
       readonly why: UnsafeWhy;
@@ -45,8 +46,8 @@ type Unsafe = Extract<Judgement, { safe: false }>;
 interface Root {
   readonly named: string;
   readonly real: string;
-  readonly dev: bigint | undefined;
-  readonly ino: bigint | undefined;
+  /** Undefined where nothing is there. */
+  readonly stat: FileStatus | undefined;
   readonly place: ReturnType<MountTable["locate"]>;
 }
 
@@ -55,7 +56,7 @@ export class WritableGuard {
   readonly #roots: readonly Root[];
   readonly #mounts: MountTable | undefined;
   /** What was found at each path: most ways of a decision have folders in common. */
-  readonly #looked = new Map<string, BigIntStats | string>();
+  readonly #looked = new Map<string, FileStatus | string>();
 
   constructor(boundary: Boundary, mounts: MountTable | undefined = readMounts()) {
     this.#mounts = mounts;
@@ -81,7 +82,7 @@ export class WritableGuard {
     const trace = this.trace(named);
     const real = trace.ok ? trace.realPath : normalizePath(named);
     const stat = trace.ok ? trace.stat : undefined;
-    return { named: normalizePath(named), real, dev: stat?.dev, ino: stat?.ino, place: this.#mounts?.locate(real) };
+    return { named: normalizePath(named), real, stat, place: this.#mounts?.locate(real) };
   }
 
   /** The writable root that `path` (absolute, without links but perhaps its last component) lies in; by path and mounts. */
@@ -101,7 +102,7 @@ export class WritableGuard {
       if (isUnder(step.path, "/proc") || isUnder(step.path, "/dev/fd")) {
         return { safe: false, why: "process-path", path: step.path, root: undefined };
       }
-      const root = this.covering(step.path) ?? this.#roots.find(({ dev, ino }) => step.dev === dev && step.ino === ino)?.named;
+      const root = this.covering(step.path) ?? this.#roots.find((one) => one.stat !== undefined && sameFile(one.stat, step.stat))?.named;
       if (root !== undefined) return { safe: false, why: "writable", path: step.path, root };
     }
     return undefined;
@@ -114,12 +115,12 @@ export class WritableGuard {
       return { safe: false, why, path, root: undefined };
     }
     const { realPath, stat } = trace;
-    if (!stat.isFile() || (stat.mode & 0o111n) === 0n) return { safe: false, why: "not-a-file", path: realPath, root: undefined };
+    if (!canBeExecuted(stat)) return { safe: false, why: "not-a-file", path: realPath, root: undefined };
     if (this.guarded) {
       const fault = this.faultOnWay(trace) ?? this.#hardLink(realPath, stat);
       if (fault) return fault;
     }
-    return { safe: true, realPath, dev: stat.dev, ino: stat.ino };
+    return { safe: true, realPath };
   }
 
   /** Whether a folder (of PATH) is out of the sandbox's reach. Folders that do not exist are not. */
@@ -127,7 +128,7 @@ export class WritableGuard {
     if (!this.guarded) return true;
     if (!folder.startsWith("/")) return false;
     const trace = this.trace(folder);
-    return trace.ok && trace.stat.isDirectory() && this.faultOnWay(trace) === undefined;
+    return trace.ok && isFolder(trace.stat) && this.faultOnWay(trace) === undefined;
   }
 
   /** Whether a file or folder is out of the sandbox's reach, whether or not it exists yet. */
@@ -137,31 +138,31 @@ export class WritableGuard {
     return this.faultOnWay(trace) === undefined && (trace.ok || this.covering(normalizePath(path)) === undefined);
   }
 
-  #hardLink(path: string, stat: BigIntStats): Unsafe | undefined {
-    if (stat.nlink <= 1n || !mayWrite(stat)) return undefined;
-    if (!this.#roots.some(({ dev }) => dev === undefined || dev === stat.dev)) return undefined;
-    if (namesInFolder(path, stat) >= stat.nlink) return undefined;
+  #hardLink(path: string, stat: FileStatus): Unsafe | undefined {
+    if (stat.links <= 1 || !mayWrite(stat)) return undefined;
+    if (!this.#roots.some((root) => root.stat === undefined || root.stat.device === stat.device)) return undefined;
+    if (namesInFolder(path, stat) >= stat.links) return undefined;
     return { safe: false, why: "hard-link", path, root: undefined };
   }
 }
 
 /** Whether this user could open the file for writing, if the sandbox let it. */
-function mayWrite(stat: BigIntStats): boolean {
+function mayWrite(stat: FileStatus): boolean {
   const user = process.geteuid?.() ?? 0;
-  if (user === 0 || stat.uid === BigInt(user)) return true;
-  if ((stat.mode & 0o002n) !== 0n) return true;
+  if (user === 0 || stat.user === user) return true;
+  if ((stat.mode & 0o002) !== 0) return true;
   const groups = [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])];
-  return (stat.mode & 0o020n) !== 0n && groups.some((group) => BigInt(group) === stat.gid);
+  return (stat.mode & 0o020) !== 0 && groups.includes(stat.group);
 }
 
 /** How many names of the file its own folder holds. */
-function namesInFolder(path: string, stat: BigIntStats): bigint {
+function namesInFolder(path: string, stat: FileStatus): number {
   const folder = path.slice(0, path.lastIndexOf("/"));
-  let names = 0n;
+  let names = 0;
   try {
     for (const name of readdirSync(fsPath(folder || "/"), { encoding: "buffer" })) {
       const other = lstat(`${folder}/${decodeBytes(name)}`);
-      if (typeof other !== "string" && other.dev === stat.dev && other.ino === stat.ino && ++names >= stat.nlink) break;
+      if (typeof other !== "string" && sameFile(other, stat) && ++names >= stat.links) break;
     }
   } catch {
     // A folder that cannot be listed shows no names.

@@ -66,6 +66,9 @@ test.skipIf(!linux)("seccomp", () => {
 test.skipIf(!linux)("statx", () => {
   agree(["linux/stat.h"], {
     "sizeof(struct statx)": statx.size,
+    "offsetof(struct statx, stx_nlink)": statx.nlink,
+    "offsetof(struct statx, stx_uid)": statx.uid,
+    "offsetof(struct statx, stx_gid)": statx.gid,
     "offsetof(struct statx, stx_mode)": statx.mode,
     "offsetof(struct statx, stx_ino)": statx.ino,
     "offsetof(struct statx, stx_size)": statx.bytes,
