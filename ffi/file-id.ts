@@ -46,10 +46,9 @@ export const sameFile = (a: FileId, b: FileId): boolean =>
   a.inodeLow === b.inodeLow && a.inodeHigh === b.inodeHigh && a.device === b.device;
 
 const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
 type Mode = Pick<FileFacts, "mode">;
 export const isRegular = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o100000;
-export const isFolder = ({ mode }: Mode): boolean => (mode & S_IFMT) === S_IFDIR;
+export const isFolder = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o040000;
 export const isSocket = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o140000;
 export const isLink = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o120000;
 
@@ -92,24 +91,18 @@ export function identifyIn(folder: Fd, name: string): FileFacts | number {
 }
 
 /**
- * Whether what has that name in a folder is still the same file with the same in it, or the same folder, whatever is in it.
+ * Whether what has that name in a folder is still the same file, whatever is in it.
  * @param facts undefined: nothing had that name
  */
 export function isStill(folder: Fd, name: string, facts: FileFacts | undefined): boolean {
   const argument = pathArgument(name);
   const failed = argument === undefined ? ERRNO.ENAMETOOLONG : fill(folder, argument, AT_SYMLINK_NOFOLLOW);
   if (facts === undefined || failed !== 0) return facts === undefined && failed === ERRNO.ENOENT;
-  const same =
+  return (
     view.getUint32(statx.ino, true) === facts.inodeLow &&
     view.getUint32(statx.ino + 4, true) === facts.inodeHigh &&
-    view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true) === facts.device;
-  const mode = view.getUint16(statx.mode, true);
-  if ((mode & S_IFMT) === S_IFDIR) return same && isFolder(facts);
-  return (
-    same &&
-    mode === facts.mode &&
-    view.getUint32(statx.ctime_sec, true) === facts.changedAt &&
-    view.getUint32(statx.ctime_nsec, true) === facts.changedAfter
+    view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true) === facts.device &&
+    ((view.getUint16(statx.mode, true) ^ facts.mode) & S_IFMT) === 0
   );
 }
 

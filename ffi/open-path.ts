@@ -139,6 +139,16 @@ export function firstBytes(place: Fd, most: number): Uint8Array | undefined {
   return count < 0 ? undefined : content.subarray(0, count);
 }
 
+/**
+ * All of a small file in a folder; of a pipe that somebody put there nothing is waited for.
+ * @returns a view that is valid until the next call; undefined where it is a link, has 64 KiB or more, or may not be read
+ */
+export function readIn(folder: Fd, name: string): Buffer | undefined {
+  const fd = open(folder, name, O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+  const count = fd < 0 ? -1 : readOnce(fd, TEXT_BYTES);
+  return count < 0 || count === TEXT_BYTES ? undefined : content.subarray(0, count);
+}
+
 /** A file of /proc, all of it. @returns undefined where it is gone, or may not be read */
 export function procText(path: string): string | undefined {
   const fd = open(AT_FDCWD, path, O_NOCTTY);

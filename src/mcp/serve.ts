@@ -6,8 +6,9 @@
  */
 import { Server } from "@modelcontextprotocol/sdk/server/index.js";
 import { Protocol } from "@modelcontextprotocol/sdk/shared/protocol.js";
-import { CallToolRequestSchema, ErrorCode, ListToolsRequestSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
+import { CallToolRequestParamsSchema, ErrorCode, ListToolsRequestSchema, McpError } from "@modelcontextprotocol/sdk/types.js";
 import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/cfworker-provider.js";
+import { z } from "zod";
 import type { Assembly } from "../assemble.ts";
 import { log } from "../log.ts";
 import type { SandboxState } from "../sandbox/state.ts";
@@ -21,8 +22,11 @@ import { INSTRUCTIONS } from "./texts.ts";
 
 type ProgressSender = (progress: number, message: string) => void;
 
+/** Its params are held to the SDK's schema by the handler, which answers bad ones with the error for that. */
+const callRequest = z.object({ method: z.literal("tools/call"), params: z.unknown() });
+
 export async function serveMcp(parts: Assembly): Promise<void> {
-  const running = new Set<Promise<unknown>>();
+  const running = new Map<AbortController, Promise<unknown>>();
   const server = new Server(
     { name: "execgate", title: "execgate", version: VERSION },
     {
@@ -38,7 +42,9 @@ export async function serveMcp(parts: Assembly): Promise<void> {
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [shellTool()] }));
 
   // Not the server's own setRequestHandler: that would hold each call and its result to the same schemas once more.
-  Protocol.prototype.setRequestHandler.call(server, CallToolRequestSchema, async ({ params }, extra) => {
+  Protocol.prototype.setRequestHandler.call(server, callRequest, async (request, extra) => {
+    const { success, data: params, error } = CallToolRequestParamsSchema.safeParse(request.params);
+    if (!success) throw new McpError(ErrorCode.InvalidParams, z.prettifyError(error));
     if (params.name !== "shell") throw new McpError(ErrorCode.InvalidParams, `there is no tool ${params.name}; the tool is shell`);
     const token = params._meta?.progressToken;
     const send: ProgressSender | undefined =
@@ -51,9 +57,12 @@ export async function serveMcp(parts: Assembly): Promise<void> {
           };
     const meta = params._meta?.[SANDBOX_META];
     const state = meta === undefined ? undefined : stateOf(meta);
-    const call = callShell(parts, params.arguments, state, extra.signal, send);
-    running.add(call);
-    return call.finally(() => running.delete(call));
+    // Of its own for each call: the SDK forgets a request whose id a later one has, and could end only that one.
+    const ending = new AbortController();
+    extra.signal.addEventListener("abort", () => ending.abort(extra.signal.reason), { once: true });
+    const call = callShell(parts, params.arguments, state, ending.signal, send);
+    running.set(ending, call);
+    return call.finally(() => running.delete(ending));
   });
 
   server.oninitialized = () => {
@@ -69,8 +78,9 @@ export async function serveMcp(parts: Assembly): Promise<void> {
   const ended = Promise.race([transport.gone, closed, askedToEnd()]);
   await server.connect(transport);
   await ended;
-  await server.close(); // which aborts what runs
-  await Promise.allSettled(running);
+  for (const ending of running.keys()) ending.abort(new Error("the client has gone"));
+  await Promise.allSettled(running.values());
+  await server.close();
 }
 
 /**

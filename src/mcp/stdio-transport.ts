@@ -41,7 +41,7 @@ export class StdioTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    await this.#input.cancel();
+    await this.#input.cancel().catch(() => {}); // one that failed has told so, and has ended
     this.onclose?.();
   }
 

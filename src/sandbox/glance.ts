@@ -1,22 +1,31 @@
 /**
- * A quick look at many paths: whether all is as it was at a thorough one, in a system call for each path and two for each folder.
- *
- * Guarantee: where nothing is said to have changed, nothing has. What changes a file changes its ctime, which no program can set; and a
- * file that had changed so shortly before the thorough look that a later change could have got the same ctime is not known here.
+ * A quick look at many paths: whether all is as it was at a thorough one, in two system calls for each folder around them, one for each
+ * path, and three more for each file, whose text is read. A file's times tell nothing: who has it mapped can write without their changing.
  */
 import { dirname } from "node:path";
 import { ERRNO } from "../../ffi/errors.ts";
-import { type FileFacts, isFolder, isStill } from "../../ffi/file-id.ts";
-import { findStraight } from "../../ffi/open-path.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { type FileFacts, isRegular, isStill } from "../../ffi/file-id.ts";
+import { findStraight, readIn } from "../../ffi/open-path.ts";
+
+/** What a thorough look has found at a path: nothing, where `facts` are undefined. */
+export interface Found {
+  readonly facts: FileFacts | undefined;
+  /** Of a file, as Latin-1; undefined where it could not be read, or is too long. */
+  readonly text: string | undefined;
+}
 
 interface Folder {
   /** With a dot at its end, so that a link there would have to be followed. */
   readonly path: string;
-  readonly entries: { readonly name: string; readonly facts: FileFacts | undefined }[];
+  readonly entries: Entry[];
 }
 
-/** Far longer than between two ticks of any kernel's or file server's clock. */
-const SETTLED_AFTER_S = 2;
+interface Entry {
+  readonly name: string;
+  readonly facts: FileFacts | undefined;
+  readonly text: Buffer | undefined;
+}
 
 export class Glance {
   readonly #folders: readonly Folder[];
@@ -26,18 +35,19 @@ export class Glance {
   }
 
   /**
-   * @param found what a thorough look has found: absolute paths, and nothing where there is nothing
-   * @param lookedAt when it began, in milliseconds since 1970
+   * @param found by absolute path
    * @returns undefined where that does not do to tell changes by, or this system cannot look so
    */
-  static at(found: Iterable<readonly [path: string, facts: FileFacts | undefined]>, lookedAt: number): Glance | undefined {
+  static at(found: ReadonlyMap<string, Found>): Glance | undefined {
     if (process.platform !== "linux") return undefined;
     const folders = new Map<string, Folder>();
-    for (const [path, facts] of found) {
-      if (facts !== undefined && !isFolder(facts) && !(facts.changedAt + SETTLED_AFTER_S < lookedAt / 1000)) return undefined;
+    for (const [path, { facts, text }] of found) {
+      const isFile = facts !== undefined && isRegular(facts);
+      if (isFile && text === undefined) return undefined;
       const around = dirname(path);
       const folder = folders.get(around) ?? { path: `${around}/.`, entries: [] };
-      folder.entries.push({ name: path.slice(path.lastIndexOf("/") + 1), facts });
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      folder.entries.push({ name, facts, text: isFile && text !== undefined ? Buffer.from(text, "latin1") : undefined });
       folders.set(around, folder);
     }
     return new Glance([...folders.values()]);
@@ -53,8 +63,12 @@ function isAsItWas({ path, entries }: Folder): boolean {
   const folder = findStraight(path);
   if (typeof folder === "number") return folder === ERRNO.ENOENT && entries.every(({ facts }) => facts === undefined);
   try {
-    return entries.every(({ name, facts }) => isStill(folder.fd, name, facts));
+    return entries.every((entry) => isSame(folder.fd, entry));
   } finally {
     folder.close();
   }
+}
+
+function isSame(folder: Fd, { name, facts, text }: Entry): boolean {
+  return isStill(folder, name, facts) && (text === undefined || (readIn(folder, name)?.equals(text) ?? false));
 }

@@ -65,8 +65,6 @@ const BEHIND = "behind ";
 const NEVER_MADE_BY_GIT = new Set(["commondir", "gitdir"]);
 
 export class ProtectionWatch {
-  /** Whether mounts keep commands from writing what is there. */
-  readonly #held: boolean;
   readonly #protections: readonly Exclude<Protection, { how: "pinned" }>[];
   readonly #seen: Map<string, Seen>;
   readonly #mounted: Map<string, string | undefined>;
@@ -78,7 +76,6 @@ export class ProtectionWatch {
 
   /** Call it once placeholders are made and before the first launcher of the plan starts. */
   constructor(plan: SandboxPlan) {
-    this.#held = plan.protectedBy === "mounts";
     this.#protections = plan.protections.filter((one) => one.how !== "pinned");
     this.#seen = new Map(this.#look());
     this.#mounted = new Map(this.#protections.map(({ path, how }) => [path, this.#seen.get(path)?.identity ?? unmounted(how)]));
@@ -108,13 +105,6 @@ export class ProtectionWatch {
       const what = before.identity === undefined ? "appeared" : before.identity === found.identity ? "changed" : "replaced";
       return [{ path, what, before: before.text, after: found.text } as const];
     });
-  }
-
-  /** A command that may write a file, and has it mapped, can do so without its ctime telling: then its text has to be read each time. */
-  #glanceAt(found: ReadonlyMap<string, Seen>, lookedAt: number): Glance | undefined {
-    const facts = [...found].map(([path, seen]) => [path, seen.facts] as const);
-    const told = this.#held || facts.every(([, one]) => one === undefined || !isRegular(one));
-    return told ? Glance.at(facts, lookedAt) : undefined;
   }
 
   #look(): ReadonlyMap<string, Seen> {
@@ -176,7 +166,6 @@ export class ProtectionWatch {
 
   /** Renames what appeared, or the link on the way to it, to NAME.refused-N beside it. */
   undo(): Undone {
-    const began = Date.now();
     const now = this.#look();
     const all = this.changes(now);
     const blocking = new Set([...now].map(([path, { identity }]) => this.#linkBefore(path, identity)));
@@ -200,7 +189,7 @@ export class ProtectionWatch {
     const after = renamed.size > 0 ? this.identities() : new Map([...now].map(([path, { identity }]) => [path, identity]));
     const hidden = this.hidden(after);
     const calm = all.length === 0 && hidden.length === 0 && !this.stale(after) && this.#replaced.size === 0;
-    this.#glance = calm ? this.#glanceAt(now, began) : undefined;
+    this.#glance = calm ? Glance.at(now) : undefined;
     return { renamed: [...renamed].map(([path, to]) => ({ path, to })), left, changes, hidden };
   }
 }

@@ -99,6 +99,30 @@ test("what is no JSON or no JSON-RPC is answered with its error; a bad answer is
   expect(await server.next()).toMatchObject({ id: 8, result: { structuredContent: { output: "alive\n" } } });
 });
 
+test("a call whose params are wrong is answered with the error for that", async () => {
+  await using server = new Spoken();
+  await server.initialize();
+  for (const params of [
+    '{"name":5}',
+    '{"name":"shell","_meta":{"progressToken":[]}}',
+    '{"name":"shell","arguments":"x"}',
+    '{"name":"none"}',
+  ]) {
+    server.say(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":${params}}`);
+    expect(await server.next()).toMatchObject({ id: 3, error: { code: -32602 } });
+  }
+});
+
+test("the server's end ends every call, also one whose id was used again", async () => {
+  const server = new Spoken();
+  await server.initialize();
+  const folder = temporaryFolder();
+  server.say(call(1, `mkfifo ${folder}/f; echo > ${folder}/f; sleep 50`));
+  server.say(call(1, `until [ -p ${folder}/f ]; do :; done; read x < ${folder}/f; echo both`));
+  expect(await server.next()).toMatchObject({ id: 1, result: { structuredContent: { output: "both\n" } } });
+  await server[Symbol.asyncDispose](); // long before the other call would
+}, 40_000);
+
 test("lines come whole whatever the chunks, and of one that is too long its ends are kept", () => {
   const text = `é1\n\n${"a".repeat(600)}${"b".repeat(3000)}${"c".repeat(600)}\nlast\nrest`;
   const bytes = Buffer.from(text);

@@ -1,23 +1,11 @@
 /** The quick look at protected paths: it may cry wolf, and never misses one. */
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  linkSync,
-  mkdirSync,
-  renameSync,
-  rmdirSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, rmdirSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { identifyPath } from "../../ffi/file-id.ts";
 import { Glance } from "../../src/sandbox/glance.ts";
 import { temporaryFolder } from "../support/temporary.ts";
-
-const LATER = Date.now() + 60_000;
 
 function facts(path: string) {
   const found = identifyPath(path);
@@ -32,8 +20,12 @@ function stage() {
   writeFileSync(at("git/config"), "one");
   const paths = ["git/config", "git/hooks", "git/commondir", ".mcp.json", "none/at/all"];
   const there = new Set(["git/config", "git/hooks"]);
-  const found = paths.map((name) => [at(name), there.has(name) ? facts(at(name)) : undefined] as const);
-  const glance = Glance.at(found, LATER);
+  const look = (name: string) => ({
+    facts: there.has(name) ? facts(at(name)) : undefined,
+    text: name === "git/config" ? "one" : undefined,
+  });
+  const found = new Map(paths.map((name) => [at(name), look(name)]));
+  const glance = Glance.at(found);
   if (glance === undefined) throw new Error("no glance is possible here");
   return { at, found, glance };
 }
@@ -57,8 +49,10 @@ const changes: Record<string, (at: At) => void> = {
     writeFileSync(at("new"), "one");
     renameSync(at("new"), at("git/config"));
   },
-  "a file with another mode": (at) => chmodSync(at("git/config"), 0o777),
-  "a file with another name more": (at) => linkSync(at("git/config"), at("other")),
+  "a file that may no longer be read, or is a pipe by now": (at) => {
+    unlinkSync(at("git/config"));
+    spawnSync("mkfifo", [at("git/config")]);
+  },
   "a file that is gone": (at) => unlinkSync(at("git/config")),
   "a folder in the place of another": (at) => {
     renameSync(at("git/hooks"), at("git/kept")); // so that its inode's number is not had again
@@ -91,7 +85,8 @@ test.if(process.platform === "linux").each(Object.entries(changes))("notices %s"
   expect(glance.unchanged()).toBe(false);
 });
 
-test.if(process.platform === "linux")("a file that had just changed is not one to tell by", () => {
+test.if(process.platform === "linux")("a file whose text is not known is not one to tell by", () => {
   const { found } = stage();
-  expect(Glance.at(found, Date.now())).toBeUndefined();
+  const unread = [...found].map(([path, { facts }]) => [path, { facts, text: undefined }] as const);
+  expect(Glance.at(new Map(unread))).toBeUndefined();
 });

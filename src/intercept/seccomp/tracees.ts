@@ -135,14 +135,15 @@ export class Tracees {
     for (const { who, go } of waiting) this.#orKill(who, () => this.#alone(who, go));
   }
 
-  /** A thread that cannot be dealt with is killed: it would go on unjudged. */
-  #orKill({ tid, pid }: Who, deal: () => void): void {
+  /** A seized thread that cannot be dealt with is killed: it would go on unjudged. One that is not waits on, until its call ends. */
+  #orKill(who: Who, deal: () => void): void {
     try {
       deal();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      if (this.#fates.has(tid)) this.#leave({ tid, pid });
-      kill(tid, SIGKILL);
+      if (!this.#fates.has(who.tid)) return; // its number need not be its own any more
+      this.#leave(who);
+      kill(who.tid, SIGKILL);
     }
   }
 
@@ -159,8 +160,13 @@ export class Tracees {
     // On the way out of its call: the exec failed, or was answered with an error. man ptrace: a signal not passed on is lost.
     const fate = this.#fates.get(tid);
     if (fate?.kind === "exit") makeExit(tid, fate.status);
-    letGo(tid, stop.kind === "signal" ? stop.signal : 0);
-    this.#fates.delete(tid);
+    this.#letGo({ tid, pid: fate?.pid ?? tid }, stop.kind === "signal" ? stop.signal : 0);
+  }
+
+  /** One that was killed meanwhile is still to be waited for: till then its parent cannot. */
+  #letGo(who: Who, signal: number): void {
+    if (letGo(who.tid, signal)) this.#fates.delete(who.tid);
+    else this.#leave(who);
   }
 
   /** The other threads of its process are gone, and it has the leader's id. Which it had before is the one that was seized. */
@@ -172,8 +178,7 @@ export class Tracees {
     // A thread that is to exit or be left alone cannot have executed anything: its call was answered with an error, or cut short.
     const why = fate?.kind === "check" ? fate.check.differs(tid) : "an exec that was not let through";
     if (why === undefined) {
-      letGo(tid, 0);
-      this.#fates.delete(tid);
+      this.#letGo({ tid, pid: tid }, 0);
       return;
     }
     kill(tid, SIGKILL);
