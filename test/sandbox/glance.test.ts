@@ -51,7 +51,7 @@ const changes: Record<string, (at: At) => void> = {
   },
   "a file that may no longer be read, or is a pipe by now": (at) => {
     unlinkSync(at("git/config"));
-    spawnSync("mkfifo", [at("git/config")]);
+    spawnSync("sh", ["-c", `mkfifo "$0"`, at("git/config")]);
   },
   "a file that is gone": (at) => unlinkSync(at("git/config")),
   "a folder in the place of another": (at) => {
