@@ -21,11 +21,11 @@ test.skipIf(!possible)("a mount that is made, moved or taken away is known at on
     const tell = () => told.push(at("b") + " " + at("c") + (readMounts() === readMounts() ? "" : " read twice"));
     const run = (...argv) => { if (spawnSync(argv[0], argv.slice(1), { cwd: ${JSON.stringify(folder)}, stdio: "inherit" }).status !== 0) process.exit(1); };
     tell();
-    run("mount", "--bind", "a", "b");
+    run("mount", "-n", "--bind", "a", "b");
     tell();
-    run("mount", "--move", "b", "c");
+    run("mount", "-n", "--move", "b", "c");
     tell();
-    run("umount", "c");
+    run("umount", "-n", "c");
     tell();
     console.log(told.join("\\n"));
   `;
