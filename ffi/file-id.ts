@@ -1,5 +1,5 @@
 /**
- * Which file it is: statx(2) on a descriptor or a path, over one block of memory. Linux.
+ * Which file it is: statx(2) on a descriptor or a path, over one block of memory. Linux; lstat(2) elsewhere, too.
  *
  * Numbers only: an inode's 64 bits in two halves, since this is asked about every exec and bigints are slow.
  */
@@ -19,6 +19,8 @@ const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_NO_AUTOMOUNT = 0x800;
+/** As lstat(2) looks. */
+const ENTRY = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 /** STATX_TYPE | MODE | NLINK | UID | GID | MTIME | CTIME | INO | SIZE. */
 const WANTED = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200;
 
@@ -32,6 +34,11 @@ export interface FileId {
 export interface FileFacts extends FileId {
   /** Its type and permissions: st_mode. */
   readonly mode: number;
+  /** How many names it has. */
+  readonly links: number;
+  /** Whose it is. */
+  readonly user: number;
+  readonly group: number;
   /** When it, or what is in it, last changed: seconds since 1970, and nanoseconds after that. */
   readonly changedAt: number;
   readonly changedAfter: number;
@@ -46,29 +53,27 @@ export const sameFile = (a: FileId, b: FileId): boolean =>
   a.inodeLow === b.inodeLow && a.inodeHigh === b.inodeHigh && a.device === b.device;
 
 const S_IFMT = 0o170000;
-type Mode = Pick<FileFacts, "mode">;
-export const isRegular = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o100000;
-export const isFolder = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o040000;
-export const isSocket = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o140000;
-export const isLink = ({ mode }: Mode): boolean => (mode & S_IFMT) === 0o120000;
+export const isRegular = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o100000;
+export const isFolder = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o040000;
+export const isSocket = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o140000;
+/** Whether both are files, both folders, and so on. */
+export const sameKind = (a: FileFacts, b: FileFacts): boolean => ((a.mode ^ b.mode) & S_IFMT) === 0;
+export const isLink = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o120000;
 
 const { view, address } = piece(statx.size);
 const BUFFER = Number(address);
 const NOTHING = piece(1);
 
-/** Into the block. @returns errno, or 0 */
-function fill(from: number, path: number, flags: number): number {
-  return Number(c.syscall(SYS_statx, from, path, flags, WANTED, BUFFER)) === -1 ? errno() : 0;
-}
-
 function ask(from: number, path: number, flags: number): FileFacts | number {
-  const failed = fill(from, path, flags);
-  if (failed !== 0) return failed;
+  if (Number(c.syscall(SYS_statx, from, path, flags, WANTED, BUFFER)) === -1) return errno();
   return {
     device: view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true),
     inodeLow: view.getUint32(statx.ino, true),
     inodeHigh: view.getUint32(statx.ino + 4, true),
     mode: view.getUint16(statx.mode, true),
+    links: view.getUint32(statx.nlink, true),
+    user: view.getUint32(statx.uid, true),
+    group: view.getUint32(statx.gid, true),
     changedAt: view.getUint32(statx.ctime_sec, true),
     changedAfter: view.getUint32(statx.ctime_nsec, true),
     writtenAt: view.getUint32(statx.mtime_sec, true),
@@ -87,23 +92,7 @@ export function identify(fd: Fd): FileFacts {
 /** Of what has that name in a folder; of a link itself. @returns errno where there is nothing */
 export function identifyIn(folder: Fd, name: string): FileFacts | number {
   const argument = pathArgument(name);
-  return argument === undefined ? ERRNO.ENAMETOOLONG : ask(folder, argument, AT_SYMLINK_NOFOLLOW);
-}
-
-/**
- * Whether what has that name in a folder is still the same file, whatever is in it.
- * @param facts undefined: nothing had that name
- */
-export function isStill(folder: Fd, name: string, facts: FileFacts | undefined): boolean {
-  const argument = pathArgument(name);
-  const failed = argument === undefined ? ERRNO.ENAMETOOLONG : fill(folder, argument, AT_SYMLINK_NOFOLLOW);
-  if (facts === undefined || failed !== 0) return facts === undefined && failed === ERRNO.ENOENT;
-  return (
-    view.getUint32(statx.ino, true) === facts.inodeLow &&
-    view.getUint32(statx.ino + 4, true) === facts.inodeHigh &&
-    view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true) === facts.device &&
-    ((view.getUint16(statx.mode, true) ^ facts.mode) & S_IFMT) === 0
-  );
+  return argument === undefined ? ERRNO.ENAMETOOLONG : ask(folder, argument, ENTRY);
 }
 
 /** Of what a path leads to, links followed. @returns errno where it leads nowhere */
@@ -112,56 +101,33 @@ export function identifyPath(path: string): FileFacts | number {
   return argument === undefined ? ERRNO.ENAMETOOLONG : ask(AT_FDCWD, argument, 0);
 }
 
-/** Which file it is, and who may do what with it. */
-export interface FileStatus extends FileId {
-  /** Its type and permissions: st_mode. */
-  readonly mode: number;
-  /** How many names it has. */
-  readonly links: number;
-  readonly user: number;
-  readonly group: number;
-}
-
-/**
- * lstat(2), on every system.
- * @returns errno where it cannot be looked at, as where nothing is there
- */
-export function statusOf(path: string): FileStatus | number {
-  if (!LINUX) return statusElsewhere(path);
+/** Of a path's last name, the link itself where it is one: lstat(2), on every system. @returns errno where there is nothing */
+export function identifyEntry(path: string): FileFacts | number {
+  if (!LINUX) return identifyElsewhere(path);
   const argument = pathArgument(path);
-  if (argument === undefined) return ERRNO.ENAMETOOLONG;
-  const failed = fill(AT_FDCWD, argument, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
-  if (failed !== 0) return failed;
-  return {
-    device: view.getUint32(statx.dev_major, true) * 2 ** 32 + view.getUint32(statx.dev_minor, true),
-    inodeLow: view.getUint32(statx.ino, true),
-    inodeHigh: view.getUint32(statx.ino + 4, true),
-    mode: view.getUint16(statx.mode, true),
-    links: view.getUint32(statx.nlink, true),
-    user: view.getUint32(statx.uid, true),
-    group: view.getUint32(statx.gid, true),
-  };
+  return argument === undefined ? ERRNO.ENAMETOOLONG : ask(AT_FDCWD, argument, ENTRY);
 }
 
-function statusElsewhere(path: string): FileStatus | number {
+function identifyElsewhere(path: string): FileFacts | number {
   try {
     const stat = lstatSync(Buffer.from(encodeBytes(path)), { bigint: true, throwIfNoEntry: false });
-    if (stat === undefined) return ERRNO.ENOENT;
-    return { ...factsOf(stat), links: Number(stat.nlink), user: Number(stat.uid), group: Number(stat.gid) };
+    return stat === undefined ? ERRNO.ENOENT : factsOf(stat);
   } catch (error) {
     if (error instanceof Error && "errno" in error && typeof error.errno === "number") return -error.errno;
     throw error;
   }
 }
 
-/** The same of what node:fs says, where these calls are not to be had. */
-export function factsOf(stat: BigIntStats): FileFacts {
+function factsOf(stat: BigIntStats): FileFacts {
   const [changed, written] = [stat.ctimeNs, stat.mtimeNs];
   return {
     device: Number(stat.dev),
     inodeLow: Number(stat.ino & 0xffffffffn),
     inodeHigh: Number(stat.ino >> 32n),
     mode: Number(stat.mode),
+    links: Number(stat.nlink),
+    user: Number(stat.uid),
+    group: Number(stat.gid),
     changedAt: Number(changed / 1_000_000_000n),
     changedAfter: Number(changed % 1_000_000_000n),
     writtenAt: Number(written / 1_000_000_000n),

@@ -26,7 +26,8 @@ type ProgressSender = (progress: number, message: string) => void;
 const callRequest = z.object({ method: z.literal("tools/call"), params: z.unknown() });
 
 export async function serveMcp(parts: Assembly): Promise<void> {
-  const running = new Map<AbortController, Promise<unknown>>();
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
   const server = new Server(
     { name: "execgate", title: "execgate", version: VERSION },
     {
@@ -57,12 +58,10 @@ export async function serveMcp(parts: Assembly): Promise<void> {
           };
     const meta = params._meta?.[SANDBOX_META];
     const state = meta === undefined ? undefined : stateOf(meta);
-    // Of its own for each call: the SDK forgets a request whose id a later one has, and could end only that one.
-    const ending = new AbortController();
-    extra.signal.addEventListener("abort", () => ending.abort(extra.signal.reason), { once: true });
-    const call = callShell(parts, params.arguments, state, ending.signal, send);
-    running.set(ending, call);
-    return call.finally(() => running.delete(ending));
+    // The SDK's signal alone would not do: it forgets a request whose id a later one has, and so could not end it.
+    const call = callShell(parts, params.arguments, state, AbortSignal.any([extra.signal, closing.signal]), send);
+    running.add(call);
+    return call.finally(() => running.delete(call));
   });
 
   server.oninitialized = () => {
@@ -78,8 +77,8 @@ export async function serveMcp(parts: Assembly): Promise<void> {
   const ended = Promise.race([transport.gone, closed, askedToEnd()]);
   await server.connect(transport);
   await ended;
-  for (const ending of running.keys()) ending.abort(new Error("the client has gone"));
-  await Promise.allSettled(running.values());
+  closing.abort(new Error("the client has gone"));
+  await Promise.allSettled(running);
   await server.close();
 }
 

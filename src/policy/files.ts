@@ -6,7 +6,7 @@
 import { type PathLike, readlinkSync } from "node:fs";
 import { decodeBytes, encodeBytes } from "../../ffi/bytes.ts";
 import { ERRNO, errnoName } from "../../ffi/errors.ts";
-import { type FileStatus, isRegular, statusOf } from "../../ffi/file-id.ts";
+import { type FileFacts, identifyEntry, isRegular } from "../../ffi/file-id.ts";
 
 const LONE_SURROGATE = /\p{Cs}/u;
 
@@ -16,9 +16,9 @@ export function fsPath(path: string): PathLike {
 }
 
 /** lstat(2), or the error's code: "EACCES", …; "ENOENT" also where the way there is none. */
-export function lstat(path: string): FileStatus | string {
+export function lstat(path: string): FileFacts | string {
   try {
-    const found = statusOf(path);
+    const found = identifyEntry(path);
     if (typeof found !== "number") return found;
     return found === ERRNO.ENOTDIR ? "ENOENT" : errnoName(found);
   } catch (error) {
@@ -27,7 +27,7 @@ export function lstat(path: string): FileStatus | string {
 }
 
 /** Whether the kernel would execute it, were that for the file alone to say. */
-export const canBeExecuted = (stat: FileStatus): boolean => isRegular(stat) && (stat.mode & 0o111) !== 0;
+export const canBeExecuted = (stat: FileFacts): boolean => isRegular(stat) && (stat.mode & 0o111) !== 0;
 
 /** readlink(2), or `undefined`. */
 export function readLink(path: string): string | undefined {

@@ -6,7 +6,7 @@
  * this one.
  * Relies on: path_resolution(7): at most 40 links in all, `..` goes to the parent of where the links led.
  */
-import { type FileStatus, isFolder, isLink } from "../../ffi/file-id.ts";
+import { type FileFacts, isFolder, isLink } from "../../ffi/file-id.ts";
 import { lstat, readLink } from "./files.ts";
 
 /** One directory entry on the way: a directory, a link, or at the end the file. */
@@ -14,11 +14,11 @@ export interface TraceStep {
   /** Absolute, without links, `.` and `..` before the last component. */
   readonly path: string;
   readonly kind: "directory" | "link" | "file";
-  readonly stat: FileStatus;
+  readonly stat: FileFacts;
 }
 
 export type Trace =
-  | { readonly ok: true; readonly realPath: string; readonly stat: FileStatus; readonly steps: readonly TraceStep[] }
+  | { readonly ok: true; readonly realPath: string; readonly stat: FileFacts; readonly steps: readonly TraceStep[] }
   /** `code` is the error the kernel would give: ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG. */
   | { readonly ok: false; readonly code: string; readonly steps: readonly TraceStep[] };
 
@@ -30,7 +30,7 @@ const PATH_MAX = 4096;
  * @param pid the process that named it, for `/proc/self`
  * @param look lstat(2), or one that remembers
  */
-export function tracePath(path: string, pid?: number, look: (path: string) => FileStatus | string = lstat): Trace {
+export function tracePath(path: string, pid?: number, look: (path: string) => FileFacts | string = lstat): Trace {
   const steps: TraceStep[] = [];
   const fail = (code: string): Trace => ({ ok: false, code, steps });
   if (!path.startsWith("/") || path.includes("\0")) return fail("ENOENT");
@@ -38,7 +38,7 @@ export function tracePath(path: string, pid?: number, look: (path: string) => Fi
   const pending = components(path).reverse();
   let links = 0;
   let current = "";
-  let last: FileStatus | undefined;
+  let last: FileFacts | undefined;
   for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
     if (last && !isFolder(last)) return fail("ENOTDIR");
     if (part === ".") continue;

@@ -18,7 +18,7 @@
  */
 import { readdirSync } from "node:fs";
 import { decodeBytes } from "../../ffi/bytes.ts";
-import { type FileStatus, isFolder, sameFile } from "../../ffi/file-id.ts";
+import { type FileFacts, isFolder, sameFile } from "../../ffi/file-id.ts";
 import { canBeExecuted, fsPath, lstat } from "./files.ts";
 import { type MountTable, readMounts } from "./mounts.ts";
 import { isUnder, normalizePath } from "./paths.ts";
@@ -47,7 +47,7 @@ interface Root {
   readonly named: string;
   readonly real: string;
   /** Undefined where nothing is there. */
-  readonly stat: FileStatus | undefined;
+  readonly stat: FileFacts | undefined;
   readonly place: ReturnType<MountTable["locate"]>;
 }
 
@@ -56,7 +56,7 @@ export class WritableGuard {
   readonly #roots: readonly Root[];
   readonly #mounts: MountTable | undefined;
   /** What was found at each path: most ways of a decision have folders in common. */
-  readonly #looked = new Map<string, FileStatus | string>();
+  readonly #looked = new Map<string, FileFacts | string>();
 
   constructor(boundary: Boundary, mounts: MountTable | undefined = readMounts()) {
     this.#mounts = mounts;
@@ -138,7 +138,7 @@ export class WritableGuard {
     return this.faultOnWay(trace) === undefined && (trace.ok || this.covering(normalizePath(path)) === undefined);
   }
 
-  #hardLink(path: string, stat: FileStatus): Unsafe | undefined {
+  #hardLink(path: string, stat: FileFacts): Unsafe | undefined {
     if (stat.links <= 1 || !mayWrite(stat)) return undefined;
     if (!this.#roots.some((root) => root.stat === undefined || root.stat.device === stat.device)) return undefined;
     if (namesInFolder(path, stat) >= stat.links) return undefined;
@@ -147,7 +147,7 @@ export class WritableGuard {
 }
 
 /** Whether this user could open the file for writing, if the sandbox let it. */
-function mayWrite(stat: FileStatus): boolean {
+function mayWrite(stat: FileFacts): boolean {
   const user = process.geteuid?.() ?? 0;
   if (user === 0 || stat.user === user) return true;
   if ((stat.mode & 0o002) !== 0) return true;
@@ -156,7 +156,7 @@ function mayWrite(stat: FileStatus): boolean {
 }
 
 /** How many names of the file its own folder holds. */
-function namesInFolder(path: string, stat: FileStatus): number {
+function namesInFolder(path: string, stat: FileFacts): number {
   const folder = path.slice(0, path.lastIndexOf("/"));
   let names = 0;
   try {

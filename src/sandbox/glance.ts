@@ -5,7 +5,7 @@
 import { dirname } from "node:path";
 import { ERRNO } from "../../ffi/errors.ts";
 import type { Fd } from "../../ffi/fd.ts";
-import { type FileFacts, isRegular, isStill } from "../../ffi/file-id.ts";
+import { type FileFacts, identifyIn, isRegular, sameFile, sameKind } from "../../ffi/file-id.ts";
 import { findStraight, readIn } from "../../ffi/open-path.ts";
 
 /** What a thorough look has found at a path: nothing, where `facts` are undefined. */
@@ -70,5 +70,7 @@ function isAsItWas({ path, entries }: Folder): boolean {
 }
 
 function isSame(folder: Fd, { name, facts, text }: Entry): boolean {
-  return isStill(folder, name, facts) && (text === undefined || (readIn(folder, name)?.equals(text) ?? false));
+  const found = identifyIn(folder, name);
+  if (typeof found === "number" || facts === undefined) return facts === undefined && found === ERRNO.ENOENT;
+  return sameFile(found, facts) && sameKind(found, facts) && (text === undefined || (readIn(folder, name)?.equals(text) ?? false));
 }

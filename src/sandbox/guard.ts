@@ -48,7 +48,7 @@ export class SandboxGuard implements Disposable {
    * @throws SandboxPlanError where a protected path cannot be looked at; the call has not begun then
    */
   enter(): boolean {
-    if (this.#watch.calm) {
+    if (this.#watch.isCalm()) {
       this.#running++;
       return false;
     }
@@ -90,7 +90,7 @@ export class SandboxGuard implements Disposable {
   /** A call has ended, and nothing of it runs any more. */
   leave(): Omit<Undone, "changes"> {
     this.#running--;
-    if (this.#watch.calm) return NOTHING;
+    if (this.#watch.isCalm()) return NOTHING;
     const { changes, ...end } = this.#watch.undo();
     for (const change of changes) this.#mistrust(change);
     return end;
@@ -105,7 +105,7 @@ export class SandboxGuard implements Disposable {
    * all) without asking the user first, showing what changed.
    */
   mistrusted(): Change[] {
-    if (this.#running > 0 && !this.#watch.calm) for (const change of this.#watch.changes()) this.#mistrust(change);
+    if (this.#running > 0 && !this.#watch.isCalm()) for (const change of this.#watch.changes()) this.#mistrust(change);
     return [...this.#mistrusted.values()];
   }
 

@@ -12,7 +12,7 @@
  * - `hidden()` before a call: what cannot be looked at cannot be protected. Run nothing.
  * - `changes()` at any time: the gate escalates no program that trusts a path that changed, unless the user is asked.
  *
- * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`; or with a glance (`calm`), once
+ * Each call begins and ends with one look at every path: {@link ProtectionWatch.identities} and `undo()`; or with a glance (`isCalm()`), once
  * such a look has found nothing to do. No look and no rename follows a link (ways.ts): the plan's paths have none, so a link on the way
  * to one was put there, and is what appeared.
  */
@@ -87,7 +87,7 @@ export class ProtectionWatch {
   }
 
   /** Whether nothing is to be done before or after a call: all is as it was when the launchers were made. "No" only means: look. */
-  get calm(): boolean {
+  isCalm(): boolean {
     if (this.#glance?.unchanged()) return true;
     this.#glance = undefined;
     return false;

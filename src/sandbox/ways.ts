@@ -12,7 +12,7 @@ import { lstatSync, realpathSync, renameSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { ERRNO, SystemError } from "../../ffi/errors.ts";
 import { OwnedFd } from "../../ffi/fd.ts";
-import { type FileFacts, factsOf, identifyIn } from "../../ffi/file-id.ts";
+import { type FileFacts, identifyEntry, identifyIn } from "../../ffi/file-id.ts";
 import { findStraight } from "../../ffi/open-path.ts";
 import { renameToNew } from "../../ffi/rename.ts";
 import { errorCode } from "../policy/files.ts";
@@ -46,11 +46,8 @@ export class Ways implements Disposable {
    */
   look(path: string): FileFacts | undefined {
     const around = this.#around(dirname(path));
-    if (around === undefined) {
-      const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-      return found && factsOf(found);
-    }
-    const found = typeof around === "number" ? around : identifyIn(around.fd, basename(path));
+    const look = () => (around instanceof OwnedFd ? identifyIn(around.fd, basename(path)) : identifyEntry(path));
+    const found = typeof around === "number" ? around : look();
     if (typeof found === "object") return found;
     if (found === ERRNO.ENOENT || found === ERRNO.ENOTDIR) return undefined;
     throw failure(found, path);

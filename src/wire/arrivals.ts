@@ -17,11 +17,16 @@ export class Arrivals implements Disposable {
 
   private constructor() {}
 
-  /** Begins to read. Works on a duplicate: the socket stays its owner's, for sending. @throws SystemError where no descriptor is left */
-  static async of(socket: Fd): Promise<Arrivals> {
+  /**
+   * Begins to read. Works on a duplicate: the socket stays its owner's, for sending.
+   * @returns undefined where Bun's loop does not take it, as where other programs have used up the watches that this user may have
+   * @throws SystemError where no descriptor is left
+   */
+  static async of(socket: Fd): Promise<Arrivals | undefined> {
     const arrivals = new Arrivals();
-    const read = await connect({
-      fd: duplicate(socket).take(), // Bun closes it
+    using own = duplicate(socket);
+    const reading = connect({
+      fd: own.fd,
       socket: {
         data: (_, bytes) => {
           arrivals.#chunks.push(bytes);
@@ -32,6 +37,9 @@ export class Arrivals implements Disposable {
         error: (_, error) => arrivals.#end(error),
       },
     });
+    const read = await reading.catch(() => undefined);
+    if (read === undefined) return undefined;
+    own.take(); // Bun closes what it has taken
     arrivals.#stop = () => read.terminate();
     return arrivals;
   }

@@ -79,13 +79,14 @@ export class Channel implements Disposable {
   }
 
   /**
-   * No descriptors are expected any more: what arrives is read in the quicker way, where there is one. A receive takes no signal then.
+   * No descriptors are expected any more: what arrives is read in the quicker way, where there is one. Only closing ends a receive then,
+   * no signal.
    * @throws SystemError
    */
   async expectNoDescriptors(): Promise<void> {
     if (!LINUX) return; // on Apple arm64 no descriptor can be duplicated through FFI
     const arrivals = await Arrivals.of(this.#socket.fd);
-    if (this.#closing.signal.aborted) arrivals[Symbol.dispose]();
+    if (this.#closing.signal.aborted) arrivals?.[Symbol.dispose]();
     this.#arrivals = arrivals;
   }
 

@@ -113,6 +113,20 @@ test("a call whose params are wrong is answered with the error for that", async 
   }
 });
 
+test("a call whose cancellation comes along with it never starts", async () => {
+  await using server = new Spoken();
+  await server.initialize();
+  const folder = temporaryFolder();
+  server.say(
+    [
+      call(1, `touch ${folder}/one`),
+      '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}',
+      call(2, `touch ${folder}/two; sleep 0.5; ls ${folder}`),
+    ].join("\n"),
+  );
+  expect(await server.next()).toMatchObject({ id: 2, result: { structuredContent: { output: "two\n" } } });
+});
+
 test("the server's end ends every call, also one whose id was used again", async () => {
   const server = new Spoken();
   await server.initialize();

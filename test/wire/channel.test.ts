@@ -1,8 +1,9 @@
 /** A channel once no more descriptors are expected: read on Bun's own loop. */
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
-import { writeSome } from "../../ffi/fd.ts";
+import { openSync, readdirSync } from "node:fs";
+import { OwnedFd, writeSome } from "../../ffi/fd.ts";
 import { socketPair } from "../../ffi/socket.ts";
+import { Arrivals } from "../../src/wire/arrivals.ts";
 import { Channel } from "../../src/wire/channel.ts";
 import { encodeFrame, MAX_FRAME } from "../../src/wire/codec.ts";
 
@@ -56,6 +57,13 @@ test("what breaks the framing is an error", async () => {
     await expect(receiving).rejects.toThrow();
     channel[Symbol.dispose]();
   }
+});
+
+test.if(process.platform === "linux")("where Bun's loop does not take a socket the poller goes on, and no descriptor is left", async () => {
+  using file = new OwnedFd(openSync("/proc/self/stat", "r")); // epoll takes no ordinary file; a socket it refuses for want of watches
+  const before = readdirSync("/proc/self/fd").length;
+  expect(await Arrivals.of(file.fd)).toBeUndefined();
+  expect(readdirSync("/proc/self/fd").length).toBe(before);
 });
 
 test.if(process.platform === "linux")("leaves no descriptor, whichever side goes first", async () => {

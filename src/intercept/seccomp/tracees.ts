@@ -135,13 +135,12 @@ export class Tracees {
     for (const { who, go } of waiting) this.#orKill(who, () => this.#alone(who, go));
   }
 
-  /** A seized thread that cannot be dealt with is killed: it would go on unjudged. One that is not waits on, until its call ends. */
+  /** A seized thread that cannot be dealt with is killed: it would go on unjudged. @throws what else fails: the supervision ends then */
   #orKill(who: Who, deal: () => void): void {
     try {
       deal();
     } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      if (!this.#fates.has(who.tid)) return; // its number need not be its own any more
+      if (!(error instanceof SystemError && this.#fates.has(who.tid))) throw error;
       this.#leave(who);
       kill(who.tid, SIGKILL);
     }
