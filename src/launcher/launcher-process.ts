@@ -1,23 +1,18 @@
 /**
- * The server's side of one launcher: starts it, asks it to start programs, hears how they end, sweeps and closes it.
+ * The server's side of one launcher: asks it to start programs, hears how they end, has it sweep, and closes it.
  *
  * Guarantees: every request settles, at the latest when the launcher is gone or has not answered for long (without a process namespace
  * what it started may stop it); `dispose` ends the launcher and with it all that it started, and `buried` says when that is done. A
  * launcher that died fails what runs on it with a message that says so; it is never reused.
  */
-import { closeAll, type Fd, type OwnedFd, STDERR } from "../../ffi/fd.ts";
-import { POLLIN } from "../../ffi/poll-layout.ts";
-import { poller } from "../../ffi/poller.ts";
-import { type Exit, kill, openPidfd, type Pid, reap, signalPidfd } from "../../ffi/process.ts";
-import { SIGCONT, SIGKILL } from "../../ffi/signals.ts";
-import { openNull } from "../../ffi/small-files.ts";
+import { closeAll, type Fd, type OwnedFd } from "../../ffi/fd.ts";
+import type { Exit } from "../../ffi/process.ts";
 import { socketPair } from "../../ffi/socket.ts";
-import { spawn } from "../../ffi/spawn.ts";
 import { log } from "../log.ts";
 import type { SandboxPlan } from "../sandbox/plan.ts";
 import { Channel } from "../wire/channel.ts";
-import { killOrphans } from "./orphans.ts";
-import { CONTROL_FD, type ConfigureMessage, type FromLauncher, MAX_SPAWN_FDS, type SpawnMessage, type ToLauncher } from "./protocol.ts";
+import { bury, type StartedLauncher, startLauncher } from "./birth-and-burial.ts";
+import { type ConfigureMessage, type FromLauncher, MAX_SPAWN_FDS, type SpawnMessage, type ToLauncher } from "./protocol.ts";
 
 export class LauncherError extends Error {
   override readonly name = "LauncherError";
@@ -82,8 +77,7 @@ export interface Supervision extends Disposable {
 
 export class LauncherProcess implements Disposable {
   readonly #channel: Channel;
-  readonly #pid: Pid;
-  readonly #pidfd: OwnedFd;
+  readonly #process: StartedLauncher;
   readonly #buried = Promise.withResolvers<void>();
   readonly #pending = new Map<number, PromiseWithResolvers<void>>();
   readonly #running = new Map<number, PromiseWithResolvers<Exit>>();
@@ -96,10 +90,9 @@ export class LauncherProcess implements Disposable {
   #nextId = 1;
   #dead: LauncherError | undefined;
 
-  private constructor(channel: Channel, { pid, pidfd }: Started, options: LauncherOptions) {
+  private constructor(channel: Channel, started: StartedLauncher, options: LauncherOptions) {
     this.#channel = channel;
-    this.#pid = pid;
-    this.#pidfd = pidfd;
+    this.#process = started;
     this.#options = options;
     void this.#listen();
   }
@@ -108,7 +101,7 @@ export class LauncherProcess implements Disposable {
   static async start(options: LauncherOptions): Promise<LauncherProcess> {
     const [ours, theirs] = socketPair("stream");
     using unused = ours; // until the channel takes it over
-    const started = startWith(options, theirs);
+    const started = startLauncher(options, theirs);
     const launcher = new LauncherProcess(new Channel(unused.move(), { maxFds: 2 }), started, options);
     try {
       const { openFiles, plan, filter } = options;
@@ -271,69 +264,14 @@ export class LauncherProcess implements Disposable {
     this.#swept?.promise.catch(() => {});
     this.#swept?.reject(reason);
     this.#channel[Symbol.dispose]();
-    this.#bury()
+    bury(this.#process)
       .catch((error) => log.warn(`a launcher may not have ended: ${String(error)}`))
       .finally(() => this.#buried.resolve());
     this.#supervision?.[Symbol.dispose]();
   }
 
-  /**
-   * The closed socket makes it sweep and exit; it is reaped then, and killed if it does not go. One that was killed has swept nothing:
-   * what it started is killed from here.
-   */
-  async #bury(): Promise<void> {
-    using pidfd = this.#pidfd;
-    signalPidfd(pidfd.fd, SIGCONT); // something may have stopped it
-    await poller.wait(pidfd.fd, POLLIN, AbortSignal.timeout(BURIAL_MS)).catch(() => {
-      signalPidfd(pidfd.fd, SIGKILL);
-      return poller.wait(pidfd.fd, POLLIN);
-    });
-    const ended = reap(this.#pid);
-    launchers.delete(this.#pid);
-    if (typeof ended === "object" && ended.exit.signal !== undefined) await killOrphans(launchers);
-  }
-
   [Symbol.dispose](): void {
     this.#die(new LauncherError("the launcher was closed"));
-  }
-}
-
-interface Started {
-  readonly pid: Pid;
-  readonly pidfd: OwnedFd;
-}
-
-/** Those that were started and have not been reaped. */
-const launchers = new Set<Pid>();
-
-/** For JavaScriptCore: a launcher does the same few things now and then, so the optimizing compilers would cost it more than they save. */
-const COMPILE_LITTLE = "BUN_JSC_useDFGJIT=0";
-
-/** Starts the process with its end of the socket, which is then nobody's here: its end is the launcher's end. */
-function startWith({ command, env }: LauncherOptions, theirs: OwnedFd): Started {
-  using control = theirs;
-  using nothing = openNull();
-  const [file] = command;
-  if (file === undefined) throw new LauncherError("no launcher command");
-  const pid = spawn({
-    file,
-    argv: command,
-    env: [...env, COMPILE_LITTLE],
-    cwd: "/",
-    fds: [
-      { from: nothing.fd, to: 0 },
-      { from: nothing.fd, to: 1 },
-      { from: STDERR, to: 2 },
-      { from: control.fd, to: CONTROL_FD },
-    ],
-  });
-  launchers.add(pid);
-  try {
-    return { pid, pidfd: openPidfd(pid) };
-  } catch (error) {
-    kill(pid, SIGKILL); // out of descriptors; it is reaped as an orphan, or with this process
-    launchers.delete(pid);
-    throw error;
   }
 }
 
@@ -355,6 +293,3 @@ class Received implements Disposable {
     closeAll(this.fds);
   }
 }
-
-/** A launcher takes up to five seconds for its last sweep. */
-const BURIAL_MS = 7000;

@@ -9,13 +9,12 @@ import { duplicate, type Fd, OwnedFd } from "../../../ffi/fd.ts";
 import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
 import { type Notification, type Notifications, wakeInPlace } from "../../../ffi/seccomp.ts";
-import type { ExecRequest } from "../../gate/request.ts";
 import { complain } from "../complain.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
 import type { Image } from "./image.ts";
-import { Notes } from "./notes.ts";
+import { type Noted, Notes } from "./notes.ts";
 import { type Exec, openRoot, processOf, readNotification, readWhole } from "./notification.ts";
 import type { Who } from "./place.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
@@ -23,12 +22,8 @@ import type { Tracees } from "./tracees.ts";
 import { differs } from "./verify.ts";
 
 /** What is needed to let one go on, or to say what became of it. */
-interface Judged {
-  readonly request: Pick<ExecRequest, "file" | "argv" | "pid" | "parent">;
-  readonly cwd?: { readonly path: string | undefined };
+interface Judged extends Noted {
   readonly image?: Image | undefined;
-  /** How many its arguments are. */
-  readonly bytes?: number;
 }
 
 const unread = (pid: number, file = ""): Judged => ({ request: { file, argv: [], pid } });
@@ -64,9 +59,6 @@ export class Session {
   #decider: Decider;
   #admitted: Admitted | undefined;
   readonly #notes: Notes;
-  /** When the notification in hand was taken: since 1970, and by the steady clock, in milliseconds. None is in hand: undefined. */
-  #takenAt: number | undefined;
-  #taken = 0;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
     this.number = command.session;
@@ -113,8 +105,7 @@ export class Session {
 
   #take(notification: Notification, admitted: Admitted | undefined): void {
     if (!this.listener.open || this.#putAside(notification, admitted)) return;
-    this.#takenAt = Date.now();
-    this.#taken = performance.now();
+    this.#notes.take();
     try {
       this.#judge(notification, admitted);
     } catch (error) {
@@ -122,7 +113,7 @@ export class Session {
       const why = error instanceof Error ? error.message : String(error);
       this.#note(unread(notification.tid), "deny", `it could not be judged: ${why}`);
     } finally {
-      this.#takenAt = undefined;
+      this.#notes.letGo();
     }
   }
 
@@ -335,23 +326,10 @@ export class Session {
     this.#shared.tracees.exit(who, status, waits, () => this.#fail(id));
   }
 
-  #note({ request, cwd, bytes = 0 }: Judged, decision: Note["decision"], reason?: string, rule?: string): void {
+  #note(noted: Noted, decision: Note["decision"], reason?: string, rule?: string): void {
     const refused = decision === "deny" || decision === "killed";
     if (!refused && !this.#config.observe) return;
-    const { pid, parent, file, argv } = request;
-    const note: Note = {
-      at: this.#takenAt ?? Date.now(),
-      ...(this.#takenAt !== undefined && { waited: performance.now() - this.#taken }),
-      pid,
-      ...(parent !== undefined && { parent }),
-      file,
-      argv,
-      cwd: cwd?.path ?? "",
-      decision,
-      ...(reason !== undefined && { reason }),
-      ...(rule !== undefined && { rule }),
-    };
-    this.#notes.add(note, bytes);
+    this.#notes.add(noted, decision, reason, rule);
     if (refused) this.#notes.flush();
   }
 
