@@ -20,7 +20,6 @@ export function memoryOf(pid: number): Memory {
 
 export const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
-/** What a descriptor of the process is, for saying what was left open. */
 export { descendants };
 
 /** A process's name, or undefined where it is gone. */
