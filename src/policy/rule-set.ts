@@ -105,6 +105,7 @@ export class RuleSet {
   readonly #hosts = new Map<string, HostExecutable>();
   readonly #network: NetworkRule[] = [];
   readonly #environment: EscalateEnv[] = [];
+  readonly #names = new Set<string>();
   #count = 0;
   #forbids = false;
 
@@ -135,6 +136,7 @@ export class RuleSet {
     const bucket = this.#buckets.get(rule.first) ?? new Bucket(1);
     this.#buckets.set(rule.first, bucket);
     bucket.add({ rank: this.#count++, rule });
+    this.#names.add(baseName(rule.first) ?? rule.first);
     this.#forbids ||= rule.decision === "forbidden";
   }
 
@@ -209,6 +211,12 @@ export class RuleSet {
     const tokens = [path, ...argv.slice(1)];
     const found = (exact?.match(tokens) ?? []).map((rule) => toMatch(rule, tokens, path, undefined));
     return [...found, ...this.#matchBasename(plain, tokens)];
+  }
+
+  /** Whether any rule is about a program with the name of this path, in whatever folder and with whatever arguments. */
+  names(path: string): boolean {
+    const name = baseName(path);
+    return name === undefined || this.#names.has(name);
   }
 
   #bucketOf(first: string | undefined): Bucket | undefined {

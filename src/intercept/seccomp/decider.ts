@@ -18,6 +18,8 @@ export interface Decider {
   /** Everything runs: nothing need be known of an exec. */
   readonly trivial: boolean;
   decide(request: Subject): Decision;
+  /** Whether any rule is about a program of its name, or of the name of the file behind it, in whatever folder and with whatever arguments. */
+  names(request: Pick<Subject, "file" | "resolved">): boolean;
 }
 
 /** What is judged: a program, or a script's interpreter. */
@@ -27,7 +29,7 @@ const RUN: Decision = { kind: "run" };
 
 export function makeDecider(rules: PlainRules): Decider {
   const policy = new Policy(RuleSet.of(rules), []);
-  if (policy.rules.size === 0) return { trivial: true, decide: () => RUN };
+  if (policy.rules.size === 0) return { trivial: true, decide: () => RUN, names: () => false };
   return {
     trivial: false,
     decide(request) {
@@ -37,5 +39,6 @@ export function makeDecider(rules: PlainRules): Decider {
       if (rule.decision === "forbidden") return { kind: "deny", reason: denyReason(rule), rule: ruleText(rule) };
       return { kind: rule.decision === "allow" ? "escalate" : "prompt" };
     },
+    names: ({ file, resolved }) => policy.rules.names(file) || resolved === undefined || policy.rules.names(resolved),
   };
 }

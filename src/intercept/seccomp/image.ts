@@ -7,8 +7,9 @@
 import { decodeBytes } from "../../../ffi/bytes.ts";
 import { ERRNO } from "../../../ffi/errors.ts";
 import type { Fd } from "../../../ffi/fd.ts";
-import { type FileFacts, type FileId, identify, isRegular, sameFile } from "../../../ffi/file-id.ts";
+import { type FileFacts, type FileId, identify, isRegular } from "../../../ffi/file-id.ts";
 import { firstBytes } from "../../../ffi/open-path.ts";
+import { settled, unchanged } from "./familiar.ts";
 import { type Folder, find, type Place, type Who } from "./place.ts";
 
 export interface Interpreter {
@@ -20,8 +21,8 @@ export interface Interpreter {
 export interface Image {
   /** The file that the process's /proc/PID/exe will be. */
   readonly id: FileId;
-  /** Its arguments: those asked for, or the script's rewritten ones. */
-  readonly argv: readonly string[];
+  /** Its arguments: those asked for, or the script's rewritten ones. undefined where any will do */
+  readonly argv: readonly string[] | undefined;
   /** From the script's own interpreter to the last. */
   readonly interpreters: readonly Interpreter[];
 }
@@ -82,22 +83,18 @@ export function imageOf(
  */
 const programs = new Map<number, FileFacts>();
 const MOST_PROGRAMS = 1024;
-/** Seconds. Of what has just changed, a second change may have the same time. */
-const SETTLED = 2;
 
 function shebang(place: Fd, file: FileFacts): { interpreter: string; argument: string | undefined } | undefined {
   const known = programs.get(file.inodeLow);
   if (known !== undefined && unchanged(known, file)) return undefined;
   const bytes = firstBytes(place, LOOKED_AT);
   const line = bytes && parseShebang(bytes); // may be executed but not read: taken for a program; if not, the check after exec says so
-  if (line === undefined && file.changedAt + SETTLED < Date.now() / 1000) {
+  if (line === undefined && settled(file)) {
     if (programs.size >= MOST_PROGRAMS) programs.clear();
     programs.set(file.inodeLow, file);
   }
   return line;
 }
-
-const unchanged = (a: FileFacts, b: FileFacts) => sameFile(a, b) && a.changedAt === b.changedAt && a.changedAfter === b.changedAfter;
 
 /** The first line as the kernel reads it; undefined where it will not be taken for a script. Exported for its test. */
 export function parseShebang(bytes: Uint8Array): { interpreter: string; argument: string | undefined } | undefined {

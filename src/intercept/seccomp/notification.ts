@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
 import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
-import { identify, isLink } from "../../../ffi/file-id.ts";
+import { type FileFacts, identify, isLink } from "../../../ffi/file-id.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
 import { isLeader } from "../../../ffi/pidfd.ts";
 import { RemoteMemory } from "../../../ffi/remote-memory.ts";
@@ -15,6 +15,7 @@ import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { absolutePath } from "../../policy/paths.ts";
 import { type Arch, syscallNumber } from "../../sandbox/syscalls.ts";
+import type { Familiar } from "./familiar.ts";
 import { cannotRun, type Image, imageOf } from "./image.ts";
 import { Folder, find, Place, type Who } from "./place.ts";
 
@@ -43,6 +44,8 @@ export interface Exec {
   readonly request: Named;
   readonly cwd: Folder;
   readonly image: Image | undefined;
+  /** Which file it is. */
+  readonly facts: FileFacts;
   /** How many its arguments are. */
   readonly bytes: number;
   /** The address of its environment. */
@@ -51,6 +54,8 @@ export interface Exec {
 
 export type Reading =
   | Exec
+  /** A program that needs no judgement: which file it is. */
+  | { readonly kind: "familiar"; readonly facts: FileFacts; readonly file: string; readonly pid: number }
   /** The kernel will fail it with this errno, as would we. */
   | { readonly kind: "fails"; readonly errno: number; readonly file: string; readonly pid: number }
   /** It cannot be judged. */
@@ -67,6 +72,8 @@ export interface Scene {
   readonly withParent: boolean;
   /** The root of all that is under the listener, where it is known. */
   readonly root: Fd | undefined;
+  /** Programs that need no judgement, where there may be any. They are found where the root is known. */
+  readonly familiar: Familiar | undefined;
 }
 
 const memory = new RemoteMemory();
@@ -94,6 +101,8 @@ export function readNotification(call: Notification, scene: Scene): Reading {
     const [pathAt, argvAt, envp] = [pointer(call, first), pointer(call, first + 1), pointer(call, first + 2)];
     memory.prefetch(pathAt, argvAt);
     path = memory.text(pathAt, PATH_MAX);
+    const facts = !at && path.startsWith("/") && scene.root !== undefined ? scene.familiar?.find(scene.root, path) : undefined;
+    if (facts !== undefined) return { kind: "familiar", facts, file: path, pid };
     if (memory.textBytes === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${path.slice(0, 64)}…`, pid };
     const argv = readVector(memory, argvAt);
     return locate({ tid, pid }, { dirfd: at ? intArgument(call, 0) : AT_FDCWD, path, flags, argv, envp, scene });
@@ -195,7 +204,7 @@ function locateIn(who: Who, root: Fd, cwd: Folder, folder: Folder, asked: Asked)
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
   const parent = scene.withParent ? parentOf(tid) : undefined;
   const request: Named = { file, argv: argv.strings, pid, resolved: found.path, tid: tid === pid ? undefined : tid, parent };
-  return { kind: "exec", request, cwd, image, bytes: argv.bytes, envp };
+  return { kind: "exec", request, cwd, image, facts, bytes: argv.bytes, envp };
 }
 
 /** Whether a path's last component is a link, in the process's view. */

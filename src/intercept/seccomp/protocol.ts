@@ -49,7 +49,7 @@ export type Command =
 export interface Note {
   /** When it was read: milliseconds since 1970. */
   readonly at: number;
-  /** How long the caller waited from then on, in milliseconds. Left out for "killed", which it did not wait for. */
+  /** How long the caller waited from then on, in milliseconds: where execs are observed, but for "killed", which it did not wait for. */
   readonly waited?: number;
   readonly pid: number;
   readonly parent?: number;

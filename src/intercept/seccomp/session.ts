@@ -6,6 +6,7 @@
  */
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
 import { duplicate, type Fd, OwnedFd } from "../../../ffi/fd.ts";
+import type { FileFacts } from "../../../ffi/file-id.ts";
 import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
 import { type Notification, type Notifications, wakeInPlace } from "../../../ffi/seccomp.ts";
@@ -13,18 +14,27 @@ import { complain } from "../complain.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
 import { type Decider, type Decision, makeDecider } from "./decider.ts";
+import { Familiar } from "./familiar.ts";
 import type { Image } from "./image.ts";
 import { type Noted, Notes } from "./notes.ts";
-import { type Exec, openRoot, processOf, readNotification, readWhole } from "./notification.ts";
+import { type Exec, openRoot, processOf, type Reading, readNotification, readWhole } from "./notification.ts";
 import type { Who } from "./place.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
 import type { Tracees } from "./tracees.ts";
-import { differs } from "./verify.ts";
+import { differs, runs } from "./verify.ts";
 
 /** What is needed to let one go on, or to say what became of it. */
 interface Judged extends Noted {
   readonly image?: Image | undefined;
+  /** Which file it is, of what has been judged here. */
+  readonly facts?: FileFacts;
 }
+
+/** It is this file, whatever its arguments. */
+const familiarOnes = ({ file, facts, pid }: Extract<Reading, { kind: "familiar" }>): Judged => ({
+  request: { file, argv: [file], pid },
+  image: { id: facts, argv: undefined, interpreters: [] },
+});
 
 const unread = (pid: number, file = ""): Judged => ({ request: { file, argv: [], pid } });
 
@@ -58,6 +68,7 @@ export class Session {
   #config: SessionConfig;
   #decider: Decider;
   #admitted: Admitted | undefined;
+  #familiar = new Familiar();
   readonly #notes: Notes;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
@@ -77,6 +88,7 @@ export class Session {
   configure(config: SessionConfig): void {
     this.#config = config;
     this.#decider = makeDecider(config.rules);
+    this.#familiar = new Familiar();
   }
 
   /**
@@ -105,7 +117,7 @@ export class Session {
 
   #take(notification: Notification, admitted: Admitted | undefined): void {
     if (!this.listener.open || this.#putAside(notification, admitted)) return;
-    this.#notes.take();
+    if (this.#config.observe) this.#notes.take();
     try {
       this.#judge(notification, admitted);
     } catch (error) {
@@ -140,7 +152,9 @@ export class Session {
       return;
     }
     const root = this.#rooted ? this.#rootOf(notification) : undefined;
-    const reading = readNotification(notification, { withImage: verify, withParent: observe, root });
+    const whole = observe || this.#shared.asks.ofThread(this.number, tid) !== undefined;
+    const familiar = whole ? undefined : this.#familiar;
+    const reading = readNotification(notification, { withImage: verify, withParent: observe, root, familiar });
     switch (reading.kind) {
       case "gone":
         this.#fail(id); // where nothing of it could be learnt, for want of descriptors, say, it still waits
@@ -160,6 +174,9 @@ export class Session {
           return;
         }
         this.#deny(id, tid, unread(reading.pid, reading.file), reading.why);
+        return;
+      case "familiar":
+        this.#run(id, tid, familiarOnes(reading));
         return;
       case "exec":
         this.#decide(id, tid, reading, admitted);
@@ -285,7 +302,9 @@ export class Session {
       if (known === undefined) this.#note(judged, "run");
     };
     if (!this.#config.verify) {
-      if (this.#proceed(id)) proceeded();
+      if (!this.#proceed(id)) return;
+      proceeded();
+      this.#remember(judged);
     } else if (image === undefined) this.#deny(id, tid, judged, "it was judged under other rules");
     else
       this.#shared.tracees.check(
@@ -293,11 +312,22 @@ export class Session {
         {
           proceed: () => this.#proceed(id),
           proceeded,
-          differs: (pid) => differs(pid, request, image),
+          differs: (pid) => {
+            const why = differs(pid, request, image);
+            if (why === undefined) this.#remember(judged);
+            return why;
+          },
           killed: (why) => this.#note(judged, "killed", why),
           untraceable: () => this.#untraceable(id, judged),
         },
       );
+  }
+
+  /** It ran as judged: where no rule names it, it need not be judged again. */
+  #remember({ request, image, facts }: Judged): void {
+    const isScript = image !== undefined && image.interpreters.length > 0;
+    if (facts === undefined || isScript || this.#decider.names(request)) return;
+    if (!this.#config.verify || runs(request.pid, facts)) this.#familiar.add(request.file, facts);
   }
 
   #untraceable(id: bigint, judged: Judged): void {

@@ -12,10 +12,13 @@ import type { Image } from "./image.ts";
 
 /** @returns why not, for people; undefined where it is the same */
 export function differs(pid: number, request: Pick<ExecRequest, "file" | "argv">, image: Image): string | undefined {
-  const exe = identifyPath(`/proc/${pid}/exe`);
+  const exe = executable(pid);
+  if (typeof exe === "number") return UNREADABLE;
+  const isJudged = sameFile(exe, image.id);
+  if (image.argv === undefined) return isJudged ? undefined : otherProgram(pid);
   const laidOut = procText(`/proc/${pid}/cmdline`);
-  if (typeof exe === "number" || laidOut === undefined) return "what it ran could not be read";
-  if (sameFile(exe, image.id)) return laidOut === cmdline(image.argv) ? undefined : "its arguments were changed after they were judged";
+  if (laidOut === undefined) return UNREADABLE;
+  if (isJudged) return laidOut === cmdline(image.argv) ? undefined : "its arguments were changed after they were judged";
   const [interpreter = "", ...rest] = image.argv;
   for (const registered of foreignInterpreters()) {
     if (!sameFile(exe, registered.id)) continue;
@@ -23,8 +26,18 @@ export function differs(pid: number, request: Pick<ExecRequest, "file" | "argv">
     const kept = registered.keepsArgv0 ? [interpreter] : [];
     if (laidOut === cmdline([registered.path, file, ...kept, ...rest])) return undefined;
   }
-  return `${linkText(`/proc/${pid}/exe`) ?? "another program"} ran in its place`;
+  return otherProgram(pid);
 }
+
+/** Whether a process runs this file itself, and not an interpreter of it. */
+export function runs(pid: number, file: FileId): boolean {
+  const exe = executable(pid);
+  return typeof exe !== "number" && sameFile(exe, file);
+}
+
+const executable = (pid: number) => identifyPath(`/proc/${pid}/exe`);
+const UNREADABLE = "what it ran could not be read";
+const otherProgram = (pid: number) => `${linkText(`/proc/${pid}/exe`) ?? "another program"} ran in its place`;
 
 /**
  * /proc/PID/cmdline: each argument with a NUL behind it. Strings that were decoded from bytes are equal where the bytes are, and NULs
