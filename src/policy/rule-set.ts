@@ -105,7 +105,6 @@ export class RuleSet {
   readonly #hosts = new Map<string, HostExecutable>();
   readonly #network: NetworkRule[] = [];
   readonly #environment: EscalateEnv[] = [];
-  readonly #names = new Set<string>();
   #count = 0;
   #forbids = false;
 
@@ -136,7 +135,6 @@ export class RuleSet {
     const bucket = this.#buckets.get(rule.first) ?? new Bucket(1);
     this.#buckets.set(rule.first, bucket);
     bucket.add({ rank: this.#count++, rule });
-    this.#names.add(baseName(rule.first) ?? rule.first);
     this.#forbids ||= rule.decision === "forbidden";
   }
 
@@ -205,18 +203,15 @@ export class RuleSet {
    * @param argv with argv[0], which counts for nothing: the path stands for it
    */
   matchProgram(path: string, argv: readonly string[]): readonly RuleMatch[] {
-    const exact = this.#buckets.get(path);
-    const plain = path.includes("/..") ? path : normalizePath(path);
-    if (exact === undefined && this.#bucketOf(baseName(plain)) === undefined) return NONE;
+    if (!this.names(path)) return NONE;
     const tokens = [path, ...argv.slice(1)];
-    const found = (exact?.match(tokens) ?? []).map((rule) => toMatch(rule, tokens, path, undefined));
-    return [...found, ...this.#matchBasename(plain, tokens)];
+    const found = (this.#buckets.get(path)?.match(tokens) ?? []).map((rule) => toMatch(rule, tokens, path, undefined));
+    return [...found, ...this.#matchBasename(plainPath(path), tokens)];
   }
 
-  /** Whether any rule is about a program with the name of this path, in whatever folder and with whatever arguments. */
+  /** Whether {@link matchProgram} finds anything about a program's path with any arguments. "Yes" may be wrong. */
   names(path: string): boolean {
-    const name = baseName(path);
-    return name === undefined || this.#names.has(name);
+    return this.#buckets.has(path) || this.#bucketOf(baseName(plainPath(path))) !== undefined;
   }
 
   #bucketOf(first: string | undefined): Bucket | undefined {
@@ -232,6 +227,9 @@ export class RuleSet {
     return bucket.match(tokens).map((rule) => toMatch(rule, tokens, name, program));
   }
 }
+
+/** As it is compared: a path with `..` in it stays as it is. */
+const plainPath = (path: string) => (path.includes("/..") ? path : normalizePath(path));
 
 const NONE: readonly RuleMatch[] = [];
 

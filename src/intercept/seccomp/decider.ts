@@ -18,8 +18,8 @@ export interface Decider {
   /** Everything runs: nothing need be known of an exec. */
   readonly trivial: boolean;
   decide(request: Subject): Decision;
-  /** Whether any rule is about a program of its name, or of the name of the file behind it, in whatever folder and with whatever arguments. */
-  names(request: Pick<Subject, "file" | "resolved">): boolean;
+  /** Whether any rule is about it, or about the file behind it, with whatever arguments. */
+  names(program: { readonly file: string; readonly resolved: string }): boolean;
 }
 
 /** What is judged: a program, or a script's interpreter. */
@@ -39,6 +39,6 @@ export function makeDecider(rules: PlainRules): Decider {
       if (rule.decision === "forbidden") return { kind: "deny", reason: denyReason(rule), rule: ruleText(rule) };
       return { kind: rule.decision === "allow" ? "escalate" : "prompt" };
     },
-    names: ({ file, resolved }) => policy.rules.names(file) || resolved === undefined || policy.rules.names(resolved),
+    names: ({ file, resolved }) => policy.rules.names(file) || policy.rules.names(resolved),
   };
 }

@@ -1,40 +1,53 @@
 /**
  * Programs that ran as judged and that no rule names, neither as they were called nor as the file behind that: their arguments count for
- * nothing, so that it is enough to see that a path still leads to the same file. Most execs are of these.
+ * nothing, so that it is enough to see that a path still leads to the same file by the same name. Most execs are of these.
  *
- * Guarantees: what is found is the file that `path` leads to now, unchanged since it was judged, with the name that it had: a rename or
- * a further link changes its ctime (and a file of several names is never kept). Which folder that name is in may have changed, so no
- * rule may name it in any folder. Whether that file is what runs is seen after its exec, as for all (verify.ts).
+ * Guarantees: what is found is the file that `path` leads to now, and behind all links it has the path that it had when it was judged.
+ * It is no script, as far as its ctime tells; one of which that does not tell is killed after its exec. Whether that file is what runs is
+ * seen then, as for all (verify.ts).
  */
 import type { Fd } from "../../../ffi/fd.ts";
 import { type FileFacts, identify, sameFile } from "../../../ffi/file-id.ts";
-import { openInRoot } from "../../../ffi/open-path.ts";
+import { linkText, openInRoot } from "../../../ffi/open-path.ts";
 
 /** For each session; beyond that it starts anew. */
 const MOST = 1024;
-/** Characters. */
+/** Characters of a path. */
 const LONGEST = 256;
 /** Seconds. Of what has just changed, a second change may have the same time. */
 const SETTLED = 2;
 
-export class Familiar {
-  readonly #files = new Map<string, FileFacts>();
+interface Known {
+  readonly facts: FileFacts;
+  /** Behind all links. */
+  readonly resolved: string;
+}
 
-  /** @param path absolute @param file what it leads to */
-  add(path: string, file: FileFacts): void {
-    if (file.links !== 1 || path.length > LONGEST || !settled(file)) return;
-    if (this.#files.size >= MOST) this.#files.clear();
-    this.#files.set(path, file);
+export class Familiar {
+  readonly #programs = new Map<string, Known>();
+
+  /** @param path absolute @param facts of what it leads to, which was {@link settled} @param resolved where that is, behind all links */
+  add(path: string, facts: FileFacts, resolved: string): void {
+    if (path.length > LONGEST || resolved.length > LONGEST) return;
+    if (this.#programs.size >= MOST) this.#programs.clear();
+    this.#programs.set(path, { facts, resolved });
   }
 
   /** @param root what `/` is there @returns undefined for all that is to be judged */
   find(root: Fd, path: string): FileFacts | undefined {
-    const file = this.#files.get(path);
-    if (file === undefined) return undefined;
-    const found = openInRoot(root, path, "follow");
+    const known = this.#programs.get(path);
+    if (known === undefined) return undefined;
+    const { facts, resolved } = known;
+    const straight = path === resolved;
+    const found = openInRoot(root, path, straight ? "refuse" : "follow");
     if (typeof found === "number") return undefined;
     using place = found;
-    return unchanged(identify(place.fd), file) ? file : undefined;
+    if (!unchanged(identify(place.fd), facts)) return undefined;
+    return straight || linkText(`/proc/self/fd/${place.fd}`) === resolved ? facts : undefined;
+  }
+
+  forget(path: string): void {
+    this.#programs.delete(path);
   }
 }
 

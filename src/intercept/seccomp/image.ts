@@ -21,8 +21,8 @@ export interface Interpreter {
 export interface Image {
   /** The file that the process's /proc/PID/exe will be. */
   readonly id: FileId;
-  /** Its arguments: those asked for, or the script's rewritten ones. undefined where any will do */
-  readonly argv: readonly string[] | undefined;
+  /** Its arguments: those asked for, or the script's rewritten ones. */
+  readonly argv: readonly string[];
   /** From the script's own interpreter to the last. */
   readonly interpreters: readonly Interpreter[];
 }

@@ -15,7 +15,7 @@ import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { absolutePath } from "../../policy/paths.ts";
 import { type Arch, syscallNumber } from "../../sandbox/syscalls.ts";
-import type { Familiar } from "./familiar.ts";
+import { type Familiar, settled } from "./familiar.ts";
 import { cannotRun, type Image, imageOf } from "./image.ts";
 import { Folder, find, Place, type Who } from "./place.ts";
 
@@ -44,18 +44,25 @@ export interface Exec {
   readonly request: Named;
   readonly cwd: Folder;
   readonly image: Image | undefined;
-  /** Which file it is. */
-  readonly facts: FileFacts;
+  /** Which file it is, unless it has just changed. */
+  readonly facts: FileFacts | undefined;
   /** How many its arguments are. */
   readonly bytes: number;
   /** The address of its environment. */
   readonly envp: number;
 }
 
+export interface FamiliarExec {
+  readonly kind: "familiar";
+  readonly facts: FileFacts;
+  readonly file: string;
+  readonly pid: number;
+}
+
 export type Reading =
   | Exec
-  /** A program that needs no judgement: which file it is. */
-  | { readonly kind: "familiar"; readonly facts: FileFacts; readonly file: string; readonly pid: number }
+  /** A program that needs no judgement. */
+  | FamiliarExec
   /** The kernel will fail it with this errno, as would we. */
   | { readonly kind: "fails"; readonly errno: number; readonly file: string; readonly pid: number }
   /** It cannot be judged. */
@@ -101,7 +108,7 @@ export function readNotification(call: Notification, scene: Scene): Reading {
     const [pathAt, argvAt, envp] = [pointer(call, first), pointer(call, first + 1), pointer(call, first + 2)];
     memory.prefetch(pathAt, argvAt);
     path = memory.text(pathAt, PATH_MAX);
-    const facts = !at && path.startsWith("/") && scene.root !== undefined ? scene.familiar?.find(scene.root, path) : undefined;
+    const facts = !at && scene.root !== undefined ? scene.familiar?.find(scene.root, path) : undefined;
     if (facts !== undefined) return { kind: "familiar", facts, file: path, pid };
     if (memory.textBytes === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${path.slice(0, 64)}…`, pid };
     const argv = readVector(memory, argvAt);
@@ -204,7 +211,7 @@ function locateIn(who: Who, root: Fd, cwd: Folder, folder: Folder, asked: Asked)
   if (typeof image === "number") return { kind: "fails", errno: image, file, pid };
   const parent = scene.withParent ? parentOf(tid) : undefined;
   const request: Named = { file, argv: argv.strings, pid, resolved: found.path, tid: tid === pid ? undefined : tid, parent };
-  return { kind: "exec", request, cwd, image, facts, bytes: argv.bytes, envp };
+  return { kind: "exec", request, cwd, image, facts: settled(facts) ? facts : undefined, bytes: argv.bytes, envp };
 }
 
 /** Whether a path's last component is a link, in the process's view. */

@@ -47,13 +47,14 @@ export type Command =
 
 /** One exec that the thread dealt with by itself. */
 export interface Note {
-  /** When it was read: milliseconds since 1970. */
+  /** When it was read, or, where execs are not observed, noted: milliseconds since 1970. */
   readonly at: number;
   /** How long the caller waited from then on, in milliseconds: where execs are observed, but for "killed", which it did not wait for. */
   readonly waited?: number;
   readonly pid: number;
   readonly parent?: number;
   readonly file: string;
+  /** Of a program that no rule names, where execs are not observed, the path alone. */
   readonly argv: readonly string[];
   readonly cwd: string;
   /** "absent": no such program, or not one. "killed": something else ran than was judged. */

@@ -10,31 +10,27 @@ import type { FileFacts } from "../../../ffi/file-id.ts";
 import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
 import { type Notification, type Notifications, wakeInPlace } from "../../../ffi/seccomp.ts";
+import type { ExecRequest } from "../../gate/request.ts";
 import { complain } from "../complain.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
 import { BIND, CONNECT, Connector } from "./connector.ts";
-import { type Decider, type Decision, makeDecider } from "./decider.ts";
-import { Familiar } from "./familiar.ts";
+import type { Decision } from "./decider.ts";
 import type { Image } from "./image.ts";
+import { InForce } from "./in-force.ts";
 import { type Noted, Notes } from "./notes.ts";
-import { type Exec, openRoot, processOf, type Reading, readNotification, readWhole } from "./notification.ts";
+import { type Exec, type FamiliarExec, openRoot, processOf, readNotification, readWhole } from "./notification.ts";
 import type { Who } from "./place.ts";
 import type { Command, Note, Outcome, Report, SessionConfig } from "./protocol.ts";
-import type { Tracees } from "./tracees.ts";
-import { differs, runs } from "./verify.ts";
+import type { Check, Tracees } from "./tracees.ts";
+import { differs, isAnother } from "./verify.ts";
 
 /** What is needed to let one go on, or to say what became of it. */
 interface Judged extends Noted {
+  readonly request: Noted["request"] & Pick<ExecRequest, "resolved">;
   readonly image?: Image | undefined;
-  /** Which file it is, of what has been judged here. */
-  readonly facts?: FileFacts;
+  /** Which file it is, of what was read just now and is not changing. */
+  readonly facts?: FileFacts | undefined;
 }
-
-/** It is this file, whatever its arguments. */
-const familiarOnes = ({ file, facts, pid }: Extract<Reading, { kind: "familiar" }>): Judged => ({
-  request: { file, argv: [file], pid },
-  image: { id: facts, argv: undefined, interpreters: [] },
-});
 
 const unread = (pid: number, file = ""): Judged => ({ request: { file, argv: [], pid } });
 
@@ -65,10 +61,8 @@ export class Session {
   #root: OwnedFd | undefined;
   readonly #shared: Shared;
   readonly #connector: Connector | undefined;
-  #config: SessionConfig;
-  #decider: Decider;
+  #inForce: InForce;
   #admitted: Admitted | undefined;
-  #familiar = new Familiar();
   readonly #notes: Notes;
 
   constructor(command: Extract<Command, { type: "attach" }>, shared: Shared) {
@@ -81,14 +75,11 @@ export class Session {
     this.#notes = new Notes((notes) => shared.report({ type: "notes", session: this.number, notes }));
     const { connects } = command;
     this.#connector = connects && new Connector(this.listener.fd, new OwnedFd(connects.diagnosis), connects.tracked);
-    this.#config = command.config;
-    this.#decider = makeDecider(command.config.rules);
+    this.#inForce = new InForce(command.config, command.rooted);
   }
 
   configure(config: SessionConfig): void {
-    this.#config = config;
-    this.#decider = makeDecider(config.rules);
-    this.#familiar = new Familiar();
+    this.#inForce = new InForce(config, this.#rooted);
   }
 
   /**
@@ -117,7 +108,7 @@ export class Session {
 
   #take(notification: Notification, admitted: Admitted | undefined): void {
     if (!this.listener.open || this.#putAside(notification, admitted)) return;
-    if (this.#config.observe) this.#notes.take();
+    if (this.#inForce.observe) this.#notes.take();
     try {
       this.#judge(notification, admitted);
     } catch (error) {
@@ -146,14 +137,13 @@ export class Session {
   #judge(notification: Notification, admitted: Admitted | undefined): void {
     const { ioctls } = this.#shared;
     const { id, tid } = notification;
-    const { verify, observe } = this.#config;
-    if (this.#decider.trivial && !verify && !observe) {
+    const { verify, observe, trivial } = this.#inForce;
+    if (trivial) {
       ioctls.proceed(this.listener.fd, id); // it runs, whatever it is
       return;
     }
     const root = this.#rooted ? this.#rootOf(notification) : undefined;
-    const whole = observe || this.#shared.asks.ofThread(this.number, tid) !== undefined;
-    const familiar = whole ? undefined : this.#familiar;
+    const familiar = this.#shared.asks.ofThread(this.number, tid) === undefined ? this.#inForce.familiar : undefined;
     const reading = readNotification(notification, { withImage: verify, withParent: observe, root, familiar });
     switch (reading.kind) {
       case "gone":
@@ -176,7 +166,7 @@ export class Session {
         this.#deny(id, tid, unread(reading.pid, reading.file), reading.why);
         return;
       case "familiar":
-        this.#run(id, tid, familiarOnes(reading));
+        this.#runFamiliar(id, tid, reading);
         return;
       case "exec":
         this.#decide(id, tid, reading, admitted);
@@ -195,7 +185,7 @@ export class Session {
   }
 
   #decide(id: bigint, tid: number, exec: Exec, admitted: Admitted | undefined): void {
-    if (this.#config.observe) exec.cwd.path; // for the note, when the process has gone on
+    if (this.#inForce.observe) exec.cwd.path; // for the note, when the process has gone on
     const earlier = this.#shared.asks.ofThread(this.number, tid);
     if (earlier !== undefined) {
       const request = this.#killable ? undefined : readWhole(exec)?.request;
@@ -218,10 +208,10 @@ export class Session {
 
   /** A rule that refuses a program refuses it as a script's interpreter, too; else the script is what is judged. */
   #strictest({ request, image }: Exec): Decision {
-    const own = this.#decider.decide(request);
+    const own = this.#inForce.decider.decide(request);
     if (own.kind === "deny" || image === undefined) return own;
     for (const interpreter of image.interpreters) {
-      const decision = this.#decider.decide(interpreter);
+      const decision = this.#inForce.decider.decide(interpreter);
       if (decision.kind === "deny") return decision;
     }
     return own;
@@ -297,37 +287,54 @@ export class Session {
 
   /** @param known whoever is told of notes knows already that it was to run */
   #run(id: bigint, tid: number, judged: Judged, known?: "known"): void {
-    const { request, image } = judged;
+    const { request, image, facts } = judged;
     const proceeded = () => {
       if (known === undefined) this.#note(judged, "run");
     };
-    if (!this.#config.verify) {
+    if (!this.#inForce.verify) {
       if (!this.#proceed(id)) return;
       proceeded();
-      this.#remember(judged);
+      this.#inForce.learn(request, facts);
     } else if (image === undefined) this.#deny(id, tid, judged, "it was judged under other rules");
     else
-      this.#shared.tracees.check(
-        { tid, pid: request.pid },
-        {
-          proceed: () => this.#proceed(id),
-          proceeded,
-          differs: (pid) => {
-            const why = differs(pid, request, image);
-            if (why === undefined) this.#remember(judged);
-            return why;
-          },
-          killed: (why) => this.#note(judged, "killed", why),
-          untraceable: () => this.#untraceable(id, judged),
+      this.#check(
+        id,
+        tid,
+        judged,
+        (executed) => {
+          const why = differs(executed, request, image);
+          if (why === undefined) this.#inForce.learn(request, facts);
+          return why;
         },
+        proceeded,
       );
   }
 
-  /** It ran as judged: where no rule names it, it need not be judged again. */
-  #remember({ request, image, facts }: Judged): void {
-    const isScript = image !== undefined && image.interpreters.length > 0;
-    if (facts === undefined || isScript || this.#decider.names(request)) return;
-    if (!this.#config.verify || runs(request.pid, facts)) this.#familiar.add(request.file, facts);
+  #runFamiliar(id: bigint, tid: number, { file, facts, pid }: FamiliarExec): void {
+    const { verify, familiar } = this.#inForce;
+    if (!verify) {
+      this.#proceed(id);
+      return;
+    }
+    this.#check(id, tid, { request: { file, argv: [file], pid } }, (executed) => {
+      const why = isAnother(executed, facts);
+      if (why !== undefined) familiar?.forget(file);
+      return why;
+    });
+  }
+
+  /** Lets one go on, and sees to it that what runs is what was judged. */
+  #check(id: bigint, tid: number, judged: Judged, differs: Check["differs"], proceeded = () => {}): void {
+    this.#shared.tracees.check(
+      { tid, pid: judged.request.pid },
+      {
+        proceed: () => this.#proceed(id),
+        proceeded,
+        differs,
+        killed: (why) => this.#note(judged, "killed", why),
+        untraceable: () => this.#untraceable(id, judged),
+      },
+    );
   }
 
   #untraceable(id: bigint, judged: Judged): void {
@@ -358,7 +365,7 @@ export class Session {
 
   #note(noted: Noted, decision: Note["decision"], reason?: string, rule?: string): void {
     const refused = decision === "deny" || decision === "killed";
-    if (!refused && !this.#config.observe) return;
+    if (!refused && !this.#inForce.observe) return;
     this.#notes.add(noted, decision, reason, rule);
     if (refused) this.#notes.flush();
   }

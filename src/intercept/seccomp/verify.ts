@@ -2,7 +2,7 @@
  * Whether what a process has just executed is what was judged: compared at PTRACE_EVENT_EXEC, before its first instruction.
  *
  * The file is compared by device and inode, so that renames and links in between are seen; the arguments byte for byte with what the
- * kernel laid out. Interpreters of binfmt_misc, which the administrator registered, stand for the file where their arguments name it.
+ * kernel laid out, but where they count for nothing (familiar.ts). Interpreters of binfmt_misc, which the administrator registered, stand for the file where their arguments name it.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { type FileId, identifyPath, sameFile } from "../../../ffi/file-id.ts";
@@ -13,12 +13,9 @@ import type { Image } from "./image.ts";
 /** @returns why not, for people; undefined where it is the same */
 export function differs(pid: number, request: Pick<ExecRequest, "file" | "argv">, image: Image): string | undefined {
   const exe = executable(pid);
-  if (typeof exe === "number") return UNREADABLE;
-  const isJudged = sameFile(exe, image.id);
-  if (image.argv === undefined) return isJudged ? undefined : otherProgram(pid);
   const laidOut = procText(`/proc/${pid}/cmdline`);
-  if (laidOut === undefined) return UNREADABLE;
-  if (isJudged) return laidOut === cmdline(image.argv) ? undefined : "its arguments were changed after they were judged";
+  if (typeof exe === "number" || laidOut === undefined) return "what it ran could not be read";
+  if (sameFile(exe, image.id)) return laidOut === cmdline(image.argv) ? undefined : "its arguments were changed after they were judged";
   const [interpreter = "", ...rest] = image.argv;
   for (const registered of foreignInterpreters()) {
     if (!sameFile(exe, registered.id)) continue;
@@ -26,8 +23,11 @@ export function differs(pid: number, request: Pick<ExecRequest, "file" | "argv">
     const kept = registered.keepsArgv0 ? [interpreter] : [];
     if (laidOut === cmdline([registered.path, file, ...kept, ...rest])) return undefined;
   }
-  return otherProgram(pid);
+  return inItsPlace(pid);
 }
+
+/** As {@link differs}, of a program whose arguments count for nothing. */
+export const isAnother = (pid: number, file: FileId): string | undefined => (runs(pid, file) ? undefined : inItsPlace(pid));
 
 /** Whether a process runs this file itself, and not an interpreter of it. */
 export function runs(pid: number, file: FileId): boolean {
@@ -36,8 +36,7 @@ export function runs(pid: number, file: FileId): boolean {
 }
 
 const executable = (pid: number) => identifyPath(`/proc/${pid}/exe`);
-const UNREADABLE = "what it ran could not be read";
-const otherProgram = (pid: number) => `${linkText(`/proc/${pid}/exe`) ?? "another program"} ran in its place`;
+const inItsPlace = (pid: number) => `${linkText(`/proc/${pid}/exe`) ?? "another program"} ran in its place`;
 
 /**
  * /proc/PID/cmdline: each argument with a NUL behind it. Strings that were decoded from bytes are equal where the bytes are, and NULs

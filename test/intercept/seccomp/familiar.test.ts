@@ -1,11 +1,14 @@
 /** Programs that no rule names are known once they have run: until anything about them is another, which is seen before they run again. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnedFd } from "../../../ffi/fd.ts";
 import { identifyPath } from "../../../ffi/file-id.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
-import { Familiar } from "../../../src/intercept/seccomp/familiar.ts";
+import { kill } from "../../../ffi/process.ts";
+import { Familiar, settled } from "../../../src/intercept/seccomp/familiar.ts";
+import { descendants } from "../../../src/launcher/descendants.ts";
 import { Supervised, type TestRule } from "../../support/supervised.ts";
 
 const FORBIDDEN: readonly TestRule[] = [{ prefix: ["forbidden-program"], decision: "forbidden", reason: "by this test" }];
@@ -15,7 +18,24 @@ const SETTLES = 3100;
 
 let gate: Supervised;
 /** Each has its own program, "program", and a link to it, "tool". */
-const cases = ["link", "script", "hard-link", "two-names", "rename", "write", "rules", "found", "folder"] as const;
+const cases = [
+  "link",
+  "script",
+  "hard-link",
+  "two-names",
+  "rename",
+  "write",
+  "rules",
+  "named",
+  "before",
+  "after",
+  "mount",
+  "arguments",
+  "observed",
+  "found",
+  "folder",
+  "of-sh",
+] as const;
 const at = (which: (typeof cases)[number], name: string) => join(gate.folder, which, name);
 
 beforeAll(async () => {
@@ -32,6 +52,7 @@ beforeAll(async () => {
     symlinkSync("program", at(which, "tool"));
   }
   linkSync(at("two-names", "program"), at("two-names", "forbidden-program"));
+  writeFileSync(at("of-sh", "program"), '#!/bin/sh\necho "$1"\n');
   await Bun.sleep(SETTLES);
   for (const which of cases) // known from now on
     for (const argument of ["one", "two"]) expect(await run(which, argument)).toEqual({ status: 0, out: `${argument}\n`, err: "" });
@@ -82,12 +103,16 @@ test("a file that was written to runs as it is now", async () => {
   expect(await run("write")).toEqual({ status: 0, out: "now a script\n", err: "" });
 });
 
+test("a script runs as ever", async () => {
+  expect(await run("of-sh")).toEqual({ status: 0, out: "x\n", err: "" });
+});
+
 test("a folder that takes the place of another", async () => {
   mkdirSync(at("folder", "other"));
   copyFileSync(join(gate.folder, "forbidden-program"), at("folder", "other/forbidden-program"));
   symlinkSync("forbidden-program", at("folder", "other/tool"));
-  renameSync(join(gate.folder, "folder"), join(gate.folder, "before"));
-  renameSync(join(gate.folder, "before/other"), join(gate.folder, "folder"));
+  renameSync(join(gate.folder, "folder"), join(gate.folder, "folder-before"));
+  renameSync(join(gate.folder, "folder-before/other"), join(gate.folder, "folder"));
   expect(await run("folder")).toEqual(DENIED);
 });
 
@@ -99,7 +124,99 @@ test("rules that come later", async () => {
   gate.configure({ rules: FORBIDDEN });
 });
 
-test("only a file of one name that has not just changed is kept, and found where it still is", () => {
+test("a rule about the name that a link has", async () => {
+  gate.configure({ rules: [...FORBIDDEN, { prefix: ["tool", "evil"], decision: "forbidden", reason: "by this test" }] });
+  for (let i = 0; i < 2; i++) expect(await run("named", "good")).toEqual({ status: 0, out: "good\n", err: "" });
+  expect(await run("named", "evil")).toEqual(DENIED);
+  gate.configure({ rules: FORBIDDEN });
+});
+
+test("a rule about the path that the program behind a link has come to have", async () => {
+  gate.configure({ rules: [{ prefix: [at("after", "program")], decision: "forbidden", reason: "by this test" }] });
+  const link = join(gate.folder, "a-link");
+  const runLink = async () => {
+    const { status, out, err } = await gate.bash(`${link} x`);
+    return { status, out, err };
+  };
+  symlinkSync(at("before", "program"), link);
+  for (let i = 0; i < 2; i++) expect(await runLink()).toEqual({ status: 0, out: "x\n", err: "" });
+  rmSync(join(gate.folder, "after"), { recursive: true });
+  renameSync(join(gate.folder, "before"), join(gate.folder, "after"));
+  unlinkSync(link);
+  symlinkSync(at("after", "program"), link);
+  expect(await runLink()).toEqual(DENIED);
+  gate.configure({ rules: FORBIDDEN });
+});
+
+const mounts = process.geteuid?.() === 0 && spawnSync("sh", ["-c", "unshare --mount true"]).status === 0;
+
+test.skipIf(!mounts)("a name that a mount has given to the same file, which a rule forbids", async () => {
+  writeFileSync(at("mount", "forbidden-program"), "");
+  const sh = (command: string) => expect(spawnSync("sh", ["-c", command], { cwd: join(gate.folder, "mount") }).status).toBe(0);
+  sh("mount --bind program forbidden-program");
+  try {
+    expect(await run("mount")).toEqual({ status: 0, out: "x\n", err: "" });
+    unlinkSync(at("mount", "tool"));
+    symlinkSync("forbidden-program", at("mount", "tool"));
+    expect(await run("mount")).toEqual(DENIED);
+    unlinkSync(at("mount", "tool"));
+    symlinkSync("program", at("mount", "tool"));
+    expect(await run("mount")).toEqual({ status: 0, out: "x\n", err: "" });
+  } finally {
+    sh("umount forbidden-program");
+  }
+});
+
+test("of a known one the arguments are not read, of any other they are", async () => {
+  const source = `#include <unistd.h>
+    #include <errno.h>
+    int main(int n, char **v) { execve(v[1], (char **)8, 0); return errno == EFAULT ? 14 : 15; }`;
+  const caller = gate.compile("caller", source);
+  expect((await run("arguments")).status).toBe(0);
+  expect((await gate.run(caller, ["caller", at("arguments", "tool")])).status).toBe(14); // the kernel's word
+  const { status, err } = await gate.run(caller, ["caller", at("arguments", "program")]);
+  expect({ status, err }).toEqual({ status: 1, err: "Execution denied: its arguments cannot be read (EFAULT)\n" });
+});
+
+test("where execs are observed all is read of each", async () => {
+  using observed = await Supervised.start({ rules: FORBIDDEN, rooted: true, observe: true });
+  for (const argument of ["one", "two"]) expect((await observed.bash(`cd /; ${at("observed", "tool")} ${argument}`)).status).toBe(0);
+  const notes = (await observed.noted("run", 4)).filter(({ file }) => file === at("observed", "tool"));
+  expect(notes.map(({ argv, cwd }) => [argv[1], cwd])).toEqual([
+    ["one", "/"],
+    ["two", "/"],
+  ]);
+});
+
+test("a thread that waits for an answer, and executes a known program in a signal handler, waits no more", async () => {
+  const gone = Promise.withResolvers<void>();
+  using interrupted = await Supervised.start({
+    rules: [{ prefix: ["prompted"], decision: "prompt" }],
+    rooted: true,
+    filter: { killable: false },
+    onRequest: (_request, _caller, _decision, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener("abort", () => {
+          gone.resolve();
+          resolve({ kind: "deny", reason: "nobody waits" });
+        });
+      }),
+  });
+  const source = `#include <signal.h>
+    #include <unistd.h>
+    char **args;
+    void on(int s) { execl("/usr/bin/sleep", "sleep", "20", (char *)0); }
+    int main(int n, char **v) { signal(SIGALRM, on); alarm(1); execl(v[1], "prompted", (char *)0); return 9; }`;
+  const caller = interrupted.compile("caller", source);
+  symlinkSync("/usr/bin/true", join(interrupted.folder, "prompted"));
+  for (let i = 0; i < 2; i++) expect((await interrupted.bash("/usr/bin/sleep 0")).status).toBe(0); // known from now on
+  const ends = interrupted.run(caller, ["caller", join(interrupted.folder, "prompted")]);
+  await gone.promise;
+  for (const pid of descendants(interrupted.launcher)) kill(pid, 9);
+  await ends;
+}, 15_000);
+
+test("what is kept is bounded, and found where it still is", () => {
   const opened = openPlace("/", "follow");
   if (typeof opened === "number") throw new Error(`errno ${opened}`);
   using root: OwnedFd = opened;
@@ -108,18 +225,36 @@ test("only a file of one name that has not just changed is kept, and found where
     if (typeof found === "number") throw new Error(`${path}: errno ${found}`);
     return found;
   };
+  const [path, resolved] = [at("found", "tool"), at("found", "program")];
+  expect(settled(facts(path))).toBe(true);
   const familiar = new Familiar();
-  const find = (path: string) => {
-    familiar.add(path, facts(path));
-    return familiar.find(root.fd, path);
-  };
-  const path = at("found", "tool");
-  expect(find(path)).toEqual(facts(at("found", "program")));
-  writeFileSync(at("found", "fresh"), "");
-  expect(find(at("found", "fresh"))).toBeUndefined();
-  linkSync(at("found", "program"), at("found", "second"));
-  expect(find(path)).toBeUndefined();
-  rmSync(path);
+  familiar.add(path, facts(path), resolved);
+  familiar.add(resolved, facts(path), resolved);
+  expect(familiar.find(root.fd, path)).toEqual(facts(path));
+  expect(familiar.find(root.fd, resolved)).toEqual(facts(path));
+  const { changedAfter } = facts(path);
+  familiar.add(path, { ...facts(path), changedAfter: changedAfter + 1 }, resolved);
   expect(familiar.find(root.fd, path)).toBeUndefined();
-  expect(familiar.find(root.fd, "/proc/self/exe")).toBeUndefined();
+  for (const folder of ["here", "there"]) {
+    mkdirSync(at("found", folder));
+    linkSync(resolved, at("found", `${folder}/program`));
+  }
+  const here = at("found", "here/program");
+  familiar.add(here, facts(here), here);
+  renameSync(at("found", "here"), at("found", "elsewhere"));
+  symlinkSync("there", at("found", "here"));
+  expect(familiar.find(root.fd, here)).toBeUndefined(); // the same file, by a name that it did not have
+  familiar.add(resolved, facts(resolved), resolved);
+  familiar.forget(resolved);
+  expect(familiar.find(root.fd, resolved)).toBeUndefined();
+  const long = `${"/.".repeat(150)}${path}`;
+  familiar.add(long, facts(path), resolved);
+  expect(familiar.find(root.fd, long)).toBeUndefined();
+  familiar.add(path, facts(path), resolved);
+  for (let i = 0; i < 1024; i++) familiar.add(`/${i}`, facts(path), resolved);
+  expect(familiar.find(root.fd, path)).toBeUndefined();
+  familiar.add("/proc/self/exe", facts("/proc/self/exe"), process.execPath);
+  expect(familiar.find(root.fd, "/proc/self/exe")).toBeUndefined(); // would be our own
+  writeFileSync(at("found", "fresh"), "");
+  expect(settled(facts(at("found", "fresh")))).toBe(false);
 });

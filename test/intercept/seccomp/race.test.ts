@@ -30,7 +30,7 @@ beforeAll(async () => {
   symlinkSync("good-program", join(folder, "1-program"));
   symlinkSync("evil-program", join(folder, "2-program"));
   await Bun.sleep(3100); // so that the good one becomes familiar where that can be
-});
+}, 30_000);
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
