@@ -3,8 +3,8 @@
  * nothing, so that it is enough to see that a path still leads to the same file by the same name. Most execs are of these.
  *
  * Guarantees: what is found is the file that `path` leads to now, and behind all links it has the path that it had when it was judged.
- * It is no script, as far as its ctime tells; one of which that does not tell is killed after its exec. Whether that file is what runs is
- * seen then, as for all (verify.ts).
+ * Where what runs is checked it is no script, as far as its ctime tells; one of which that does not tell is killed after its exec. Whether
+ * that file is what runs is seen then, as for all (verify.ts).
  */
 import type { Fd } from "../../../ffi/fd.ts";
 import { type FileFacts, identify, sameFile } from "../../../ffi/file-id.ts";
