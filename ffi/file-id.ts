@@ -52,6 +52,16 @@ export interface FileFacts extends FileId {
 export const sameFile = (a: FileId, b: FileId): boolean =>
   a.inodeLow === b.inodeLow && a.inodeHigh === b.inodeHigh && a.device === b.device;
 
+/** Whether it is the same file, and nothing about it has changed, as far as its times tell. */
+export const unchanged = (a: FileFacts, b: FileFacts): boolean =>
+  sameFile(a, b) && a.changedAt === b.changedAt && a.changedAfter === b.changedAfter;
+
+/** Seconds. Of what has just changed, a second change may have the same time. */
+const SETTLED = 2;
+
+/** Whether another change would show. */
+export const settled = ({ changedAt }: FileFacts): boolean => changedAt + SETTLED < Date.now() / 1000;
+
 const S_IFMT = 0o170000;
 export const isRegular = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o100000;
 export const isFolder = ({ mode }: FileFacts): boolean => (mode & S_IFMT) === 0o040000;

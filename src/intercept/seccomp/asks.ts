@@ -25,6 +25,11 @@ export interface Ask {
   outcome?: Outcome;
 }
 
+/** Of one session at once; each holds descriptors of the server. */
+const MOST = 256;
+/** Their arguments and environments together; one alone has 6 MiB at most. */
+const MOST_BYTES = 16 * 1024 * 1024;
+
 export class Asks {
   readonly #asks = new Map<number, Ask>();
   #next = 1;
@@ -55,15 +60,16 @@ export class Asks {
     return this.#asks.values().find((ask) => ask.session === session && ask.tid === tid);
   }
 
-  /** How many a session has, and how many bytes of arguments and environment they hold. */
-  of(session: number): { count: number; bytes: number } {
-    const held = { count: 0, bytes: 0 };
+  /** Why a session may not have another one. @param bytes of arguments and environment that it would hold */
+  whyFull(session: number, bytes: number): string | undefined {
+    let count = 0;
+    let held = bytes;
     for (const ask of this.#asks.values()) {
       if (ask.session !== session) continue;
-      held.count++;
-      held.bytes += ask.bytes;
+      count++;
+      held += ask.bytes;
     }
-    return held;
+    return count >= MOST || held > MOST_BYTES ? `${count} programs already wait for an answer` : undefined;
   }
 
   remove(ask: Ask): void {

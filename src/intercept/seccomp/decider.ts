@@ -23,7 +23,7 @@ export interface Decider {
 }
 
 /** What is judged: a program, or a script's interpreter. */
-type Subject = Pick<ExecRequest, "file" | "argv" | "resolved">;
+export type Subject = Pick<ExecRequest, "file" | "argv" | "resolved">;
 
 const RUN: Decision = { kind: "run" };
 

@@ -7,15 +7,13 @@
  * that file is what runs is seen then, as for all (verify.ts).
  */
 import type { Fd } from "../../../ffi/fd.ts";
-import { type FileFacts, identify, sameFile } from "../../../ffi/file-id.ts";
+import { type FileFacts, identify, unchanged } from "../../../ffi/file-id.ts";
 import { linkText, openInRoot } from "../../../ffi/open-path.ts";
 
 /** For each session; beyond that it starts anew. */
 const MOST = 1024;
 /** Characters of a path. */
 const LONGEST = 256;
-/** Seconds. Of what has just changed, a second change may have the same time. */
-const SETTLED = 2;
 
 interface Known {
   readonly facts: FileFacts;
@@ -26,7 +24,7 @@ interface Known {
 export class Familiar {
   readonly #programs = new Map<string, Known>();
 
-  /** @param path absolute @param facts of what it leads to, which was {@link settled} @param resolved where that is, behind all links */
+  /** @param path absolute @param facts of what it leads to, which was settled @param resolved where that is, behind all links */
   add(path: string, facts: FileFacts, resolved: string): void {
     if (path.length > LONGEST || resolved.length > LONGEST) return;
     if (this.#programs.size >= MOST) this.#programs.clear();
@@ -50,9 +48,3 @@ export class Familiar {
     this.#programs.delete(path);
   }
 }
-
-/** Whether another change would show. */
-export const settled = (file: FileFacts): boolean => file.changedAt + SETTLED < Date.now() / 1000;
-
-export const unchanged = (a: FileFacts, b: FileFacts): boolean =>
-  sameFile(a, b) && a.changedAt === b.changedAt && a.changedAfter === b.changedAfter;

@@ -7,9 +7,8 @@
 import { decodeBytes } from "../../../ffi/bytes.ts";
 import { ERRNO } from "../../../ffi/errors.ts";
 import type { Fd } from "../../../ffi/fd.ts";
-import { type FileFacts, type FileId, identify, isRegular } from "../../../ffi/file-id.ts";
+import { type FileFacts, type FileId, identify, isRegular, settled, unchanged } from "../../../ffi/file-id.ts";
 import { firstBytes } from "../../../ffi/open-path.ts";
-import { settled, unchanged } from "./familiar.ts";
 import { type Folder, find, type Place, type Who } from "./place.ts";
 
 export interface Interpreter {

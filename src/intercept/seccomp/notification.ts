@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { ERRNO, SystemError } from "../../../ffi/errors.ts";
 import type { Fd, OwnedFd } from "../../../ffi/fd.ts";
-import { type FileFacts, identify, isLink } from "../../../ffi/file-id.ts";
+import { type FileFacts, identify, isLink, settled } from "../../../ffi/file-id.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
 import { isLeader } from "../../../ffi/pidfd.ts";
 import { RemoteMemory } from "../../../ffi/remote-memory.ts";
@@ -15,7 +15,7 @@ import { parentOf } from "../../gate/parent.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { absolutePath } from "../../policy/paths.ts";
 import { type Arch, syscallNumber } from "../../sandbox/syscalls.ts";
-import { type Familiar, settled } from "./familiar.ts";
+import type { Familiar } from "./familiar.ts";
 import { cannotRun, type Image, imageOf } from "./image.ts";
 import { Folder, find, Place, type Who } from "./place.ts";
 
@@ -108,7 +108,7 @@ export function readNotification(call: Notification, scene: Scene): Reading {
     const [pathAt, argvAt, envp] = [pointer(call, first), pointer(call, first + 1), pointer(call, first + 2)];
     memory.prefetch(pathAt, argvAt);
     path = memory.text(pathAt, PATH_MAX);
-    const facts = !at && scene.root !== undefined ? scene.familiar?.find(scene.root, path) : undefined;
+    const facts = scene.root !== undefined ? scene.familiar?.find(scene.root, path) : undefined;
     if (facts !== undefined) return { kind: "familiar", facts, file: path, pid };
     if (memory.textBytes === PATH_MAX) return { kind: "fails", errno: ERRNO.ENAMETOOLONG, file: `${path.slice(0, 64)}…`, pid };
     const argv = readVector(memory, argvAt);

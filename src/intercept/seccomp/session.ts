@@ -48,11 +48,6 @@ export interface Shared {
   readonly report: (report: Report) => void;
 }
 
-/** Execs of one session that wait for the main thread at once; each holds descriptors of the server. */
-const MOST_ASKS = 256;
-/** Their arguments and environments together; one alone has 6 MiB at most. */
-const MOST_ASK_BYTES = 16 * 1024 * 1024;
-
 export class Session {
   readonly number: number;
   readonly listener: OwnedFd;
@@ -200,21 +195,10 @@ export class Session {
       this.#run(id, tid, exec);
       return;
     }
-    const decision = this.#strictest(exec);
+    const decision = this.#inForce.decide(exec.request, exec.image?.interpreters);
     if (decision.kind === "run") this.#run(id, tid, exec);
     else if (decision.kind === "deny") this.#deny(id, tid, exec, decision.reason, decision.rule);
     else this.#ask(id, tid, exec, decision);
-  }
-
-  /** A rule that refuses a program refuses it as a script's interpreter, too; else the script is what is judged. */
-  #strictest({ request, image }: Exec): Decision {
-    const own = this.#inForce.decider.decide(request);
-    if (own.kind === "deny" || image === undefined) return own;
-    for (const interpreter of image.interpreters) {
-      const decision = this.#inForce.decider.decide(interpreter);
-      if (decision.kind === "deny") return decision;
-    }
-    return own;
   }
 
   #ask(id: bigint, tid: number, exec: Exec, decision: Decision): void {
@@ -225,9 +209,9 @@ export class Session {
       return;
     }
     const { request, bytes } = whole;
-    const waiting = asks.of(this.number);
-    if (waiting.count >= MOST_ASKS || waiting.bytes + bytes > MOST_ASK_BYTES) {
-      this.#deny(id, tid, exec, `${waiting.count} programs already wait for an answer`);
+    const full = asks.whyFull(this.number, bytes);
+    if (full !== undefined) {
+      this.#deny(id, tid, exec, full);
       return;
     }
     const pidfd = openThread(tid, request.pid);

@@ -2,7 +2,8 @@
  * Whether what a process has just executed is what was judged: compared at PTRACE_EVENT_EXEC, before its first instruction.
  *
  * The file is compared by device and inode, so that renames and links in between are seen; the arguments byte for byte with what the
- * kernel laid out, but where they count for nothing (familiar.ts). Interpreters of binfmt_misc, which the administrator registered, stand for the file where their arguments name it.
+ * kernel laid out, but where they count for nothing (familiar.ts). Interpreters of binfmt_misc, which the administrator registered,
+ * stand for the file where their arguments name it.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { type FileId, identifyPath, sameFile } from "../../../ffi/file-id.ts";

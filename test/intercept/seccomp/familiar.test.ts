@@ -4,10 +4,10 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnedFd } from "../../../ffi/fd.ts";
-import { identifyPath } from "../../../ffi/file-id.ts";
+import { identifyPath, settled } from "../../../ffi/file-id.ts";
 import { openPlace } from "../../../ffi/open-path.ts";
 import { kill } from "../../../ffi/process.ts";
-import { Familiar, settled } from "../../../src/intercept/seccomp/familiar.ts";
+import { Familiar } from "../../../src/intercept/seccomp/familiar.ts";
 import { descendants } from "../../../src/launcher/descendants.ts";
 import { Supervised, type TestRule } from "../../support/supervised.ts";
 
@@ -60,14 +60,21 @@ beforeAll(async () => {
 
 afterAll(() => gate[Symbol.dispose]());
 
-async function run(which: (typeof cases)[number], argument = "x") {
-  const { status, out, err } = await gate.bash(`"$0" ${argument}`.replace("$0", at(which, "tool")));
+async function start(path: string, argument = "x") {
+  const { status, out, err } = await gate.bash(`${path} ${argument}`);
   return { status, out, err };
 }
 
+const run = (which: (typeof cases)[number], argument?: string) => start(at(which, "tool"), argument);
+
+/** Has a link lead elsewhere. */
+function turn(link: string, target: string): void {
+  unlinkSync(link);
+  symlinkSync(target, link);
+}
+
 test("a link that leads to another program", async () => {
-  unlinkSync(at("link", "tool"));
-  symlinkSync("../forbidden-program", at("link", "tool"));
+  turn(at("link", "tool"), "../forbidden-program");
   expect(await run("link")).toEqual(DENIED);
 });
 
@@ -78,23 +85,20 @@ test("a program that has become a script of a forbidden interpreter", async () =
 
 test("a further name of the same file, which a rule forbids", async () => {
   linkSync(at("hard-link", "program"), at("hard-link", "forbidden-program"));
-  unlinkSync(at("hard-link", "tool"));
-  symlinkSync("forbidden-program", at("hard-link", "tool"));
+  turn(at("hard-link", "tool"), "forbidden-program");
   expect(await run("hard-link")).toEqual(DENIED);
   unlinkSync(at("hard-link", "program")); // one name again
   expect(await run("hard-link")).toEqual(DENIED);
 });
 
 test("the other name of a file that always had two, which a rule forbids", async () => {
-  unlinkSync(at("two-names", "tool"));
-  symlinkSync("forbidden-program", at("two-names", "tool"));
+  turn(at("two-names", "tool"), "forbidden-program");
   expect(await run("two-names")).toEqual(DENIED);
 });
 
 test("another name of the same file, which a rule forbids", async () => {
   renameSync(at("rename", "program"), at("rename", "forbidden-program"));
-  unlinkSync(at("rename", "tool"));
-  symlinkSync("forbidden-program", at("rename", "tool"));
+  turn(at("rename", "tool"), "forbidden-program");
   expect(await run("rename")).toEqual(DENIED);
 });
 
@@ -134,17 +138,12 @@ test("a rule about the name that a link has", async () => {
 test("a rule about the path that the program behind a link has come to have", async () => {
   gate.configure({ rules: [{ prefix: [at("after", "program")], decision: "forbidden", reason: "by this test" }] });
   const link = join(gate.folder, "a-link");
-  const runLink = async () => {
-    const { status, out, err } = await gate.bash(`${link} x`);
-    return { status, out, err };
-  };
   symlinkSync(at("before", "program"), link);
-  for (let i = 0; i < 2; i++) expect(await runLink()).toEqual({ status: 0, out: "x\n", err: "" });
+  for (let i = 0; i < 2; i++) expect(await start(link)).toEqual({ status: 0, out: "x\n", err: "" });
   rmSync(join(gate.folder, "after"), { recursive: true });
   renameSync(join(gate.folder, "before"), join(gate.folder, "after"));
-  unlinkSync(link);
-  symlinkSync(at("after", "program"), link);
-  expect(await runLink()).toEqual(DENIED);
+  turn(link, at("after", "program"));
+  expect(await start(link)).toEqual(DENIED);
   gate.configure({ rules: FORBIDDEN });
 });
 
@@ -153,17 +152,15 @@ const mounts = process.geteuid?.() === 0 && spawnSync("sh", ["-c", "unshare --mo
 test.skipIf(!mounts)("a name that a mount has given to the same file, which a rule forbids", async () => {
   writeFileSync(at("mount", "forbidden-program"), "");
   const sh = (command: string) => expect(spawnSync("sh", ["-c", command], { cwd: join(gate.folder, "mount") }).status).toBe(0);
-  sh("mount --bind program forbidden-program");
+  sh("mount -n --bind program forbidden-program");
   try {
     expect(await run("mount")).toEqual({ status: 0, out: "x\n", err: "" });
-    unlinkSync(at("mount", "tool"));
-    symlinkSync("forbidden-program", at("mount", "tool"));
+    turn(at("mount", "tool"), "forbidden-program");
     expect(await run("mount")).toEqual(DENIED);
-    unlinkSync(at("mount", "tool"));
-    symlinkSync("program", at("mount", "tool"));
+    turn(at("mount", "tool"), "program");
     expect(await run("mount")).toEqual({ status: 0, out: "x\n", err: "" });
   } finally {
-    sh("umount forbidden-program");
+    sh("umount -n forbidden-program");
   }
 });
 
@@ -204,7 +201,6 @@ test("a thread that waits for an answer, and executes a known program in a signa
   });
   const source = `#include <signal.h>
     #include <unistd.h>
-    char **args;
     void on(int s) { execl("/usr/bin/sleep", "sleep", "20", (char *)0); }
     int main(int n, char **v) { signal(SIGALRM, on); alarm(1); execl(v[1], "prompted", (char *)0); return 9; }`;
   const caller = interrupted.compile("caller", source);
