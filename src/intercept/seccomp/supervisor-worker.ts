@@ -20,9 +20,11 @@ declare const self: Worker;
 
 self.onmessage = ({ data }: MessageEvent<number>) => new Loop(asFd(data)).run();
 
-/** Microseconds between looks for a stop whose SIGCHLD was not seen: it came just before the wait, and went to another thread. */
-const SHORTEST_LOOK = 1000;
-const LONGEST_LOOK = 10_000;
+/**
+ * Microseconds between looks for a stop whose SIGCHLD was not seen, since it came just before the wait: one in some thousands. Long enough
+ * for an exec to be over, also on a slow machine: else the look takes from it what it needs.
+ */
+const LOOK_EVERY = 5000;
 /** How often callers of asks are checked that have not died, but may no longer wait. */
 const ABANDONED_EVERY = 500_000;
 const FLUSH_AFTER = 50_000;
@@ -40,7 +42,6 @@ class Loop {
   #changed = true;
   #served: readonly Session[] = [];
   #asked: readonly Ask[] = [];
-  #look = SHORTEST_LOOK;
 
   constructor(commands: Fd) {
     this.#commands = commands;
@@ -88,7 +89,7 @@ class Loop {
   /** @returns false once the main thread has closed the pipe */
   #round(): boolean {
     if (this.#changed || this.#asks.changed) this.#arrange();
-    if (this.#tracees.waiting && this.#tracees.step()) this.#look = SHORTEST_LOOK;
+    if (this.#tracees.waiting) this.#tracees.step();
     if (!this.#table.wait(this.#patience())) {
       this.#idle();
       return true;
@@ -122,12 +123,7 @@ class Loop {
   }
 
   #patience(): number {
-    if (this.#tracees.waiting) {
-      const look = this.#look;
-      this.#look = Math.min(look * 1.5, LONGEST_LOOK);
-      return look;
-    }
-    this.#look = SHORTEST_LOOK;
+    if (this.#tracees.waiting) return LOOK_EVERY;
     for (const session of this.#sessions.values()) if (session.notes.any) return FLUSH_AFTER;
     return this.#asks.size > 0 ? ABANDONED_EVERY : FOREVER;
   }
@@ -141,7 +137,6 @@ class Loop {
   }
 
   #serve(session: Session, events: number): void {
-    this.#look = SHORTEST_LOOK;
     try {
       if ((events & POLLIN) !== 0) session.serve();
       else if ((events & POLLHUP) !== 0) this.#end(session);

@@ -116,17 +116,14 @@ export class Tracees {
     return true;
   }
 
-  /** Deals with every stop so far. @returns whether there was any */
-  step(): boolean {
-    let any = false;
+  /** Deals with every stop so far. */
+  step(): void {
     while (this.waiting) {
       const stop = nextStop();
       if (stop === undefined) break;
-      any = true;
       this.#orKill({ tid: stop.tid, pid: stop.tid }, () => this.#stopped(stop));
       if (this.#aside.length > 0) this.#resume();
     }
-    return any;
   }
 
   #resume(): void {
