@@ -119,6 +119,9 @@ function linkOf(from: number, path: string): string | undefined {
 /** Where the link leads that `place` names. @returns undefined for anything but a link */
 export const linkTarget = (place: Fd): string | undefined => linkOf(place, "");
 
+/** The text of the link that has that name in a folder. @returns undefined for what is no link, or is gone */
+export const linkIn = (folder: Fd, name: string): string | undefined => linkOf(folder, name);
+
 /** A link's text. @returns undefined for what is no link, or is gone */
 export const linkText = (path: string): string | undefined => linkOf(AT_FDCWD, path);
 

@@ -87,9 +87,15 @@ export function wakeInPlace(listener: Fd): void {
   c.ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 }
 
+/** The 64 bits that stand for a call while it waits, in two halves: bigints are slow, and this is about every exec. */
+export interface NotificationId {
+  readonly low: number;
+  readonly high: number;
+}
+
 /** One call that waits for an answer. */
 export interface Notification {
-  readonly id: bigint;
+  readonly id: NotificationId;
   /** The thread's id in this process's pid namespace; 0 where it is not visible here. */
   readonly tid: number;
   readonly nr: number;
@@ -134,7 +140,7 @@ export class Notifications {
     const words: number[] = [];
     for (let i = 0; i < 2 * data.arguments; i++) words.push(view.getInt32(notif.data + data.args + 4 * i, true));
     return {
-      id: view.getBigUint64(notif.id, true),
+      id: { low: view.getUint32(notif.id, true), high: view.getUint32(notif.id + 4, true) },
       tid: view.getUint32(notif.pid, true),
       nr: view.getInt32(notif.data + data.nr, true),
       words,
@@ -142,23 +148,24 @@ export class Notifications {
   }
 
   /** Lets the call go on in the kernel, which reads its arguments anew. @returns false where it no longer waits */
-  proceed(listener: Fd, id: bigint): boolean {
+  proceed(listener: Fd, id: NotificationId): boolean {
     return this.#send(listener, id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
   }
 
   /** Ends the call with an error, without the kernel doing it. @returns false where it no longer waits */
-  fail(listener: Fd, id: bigint, errorNumber: number): boolean {
+  fail(listener: Fd, id: NotificationId, errorNumber: number): boolean {
     return this.#send(listener, id, -errorNumber, 0);
   }
 
   /** Ends the call with 0, without the kernel doing it. @returns false where it no longer waits */
-  succeed(listener: Fd, id: bigint): boolean {
+  succeed(listener: Fd, id: NotificationId): boolean {
     return this.#send(listener, id, 0, 0);
   }
 
-  #send(listener: Fd, id: bigint, error: number, flags: number): boolean {
+  #send(listener: Fd, id: NotificationId, error: number, flags: number): boolean {
     const { view } = this.#response;
-    view.setBigUint64(response.id, id, true);
+    view.setUint32(response.id, id.low, true);
+    view.setUint32(response.id + 4, id.high, true);
     view.setInt32(response.error, error, true);
     view.setUint32(response.flags, flags, true); // the value stays 0
     for (;;) {
@@ -170,8 +177,9 @@ export class Notifications {
   }
 
   /** Whether the call still waits, so that its thread id still means the same thread and what was read of it is its own. */
-  stillWaits(listener: Fd, id: bigint): boolean {
-    this.#id.view.setBigUint64(0, id, true);
+  stillWaits(listener: Fd, id: NotificationId): boolean {
+    this.#id.view.setUint32(0, id.low, true);
+    this.#id.view.setUint32(4, id.high, true);
     return c.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#idAt) === 0;
   }
 }

@@ -5,6 +5,7 @@
  * thread notifies again with a new id: that is the same ask, not a second one.
  */
 import type { OwnedFd } from "../../../ffi/fd.ts";
+import type { NotificationId } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import type { Image } from "./image.ts";
 import type { Outcome } from "./protocol.ts";
@@ -20,7 +21,7 @@ export interface Ask {
   /** Readable once the caller has ended. */
   readonly pidfd: OwnedFd;
   /** The notification that waits now. */
-  id: bigint;
+  id: NotificationId;
   /** The main thread's word, where it came while the caller handled a signal. */
   outcome?: Outcome;
 }

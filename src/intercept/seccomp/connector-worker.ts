@@ -12,7 +12,7 @@ import { asFd, type Fd, OwnedFd, readInto } from "../../../ffi/fd.ts";
 import { isLeader } from "../../../ffi/pidfd.ts";
 import { POLLIN, POLLOUT } from "../../../ffi/poll-layout.ts";
 import { PollTable, sharpenTimers } from "../../../ffi/ppoll.ts";
-import { type Notification, Notifications } from "../../../ffi/seccomp.ts";
+import { type Notification, type NotificationId, Notifications } from "../../../ffi/seccomp.ts";
 import { sendTimeout, takeError } from "../../../ffi/socket-options.ts";
 import { connect, noteBind, type Unfinished } from "./connect.ts";
 import { BIND, CALL_SIZE, type ConnectorStart, decodeCall } from "./connector.ts";
@@ -30,7 +30,7 @@ const LONGEST_LOOK = 20_000;
 const MOST_PENDING = 128;
 
 interface Pending extends Unfinished {
-  readonly id: bigint;
+  readonly id: NotificationId;
   readonly tid: number;
   readonly until: number | undefined;
 }
@@ -140,7 +140,7 @@ class Connector {
     if (failed !== undefined) this.#answer(pending.id, failed);
   }
 
-  #answer(id: bigint, failed: number): void {
+  #answer(id: NotificationId, failed: number): void {
     if (failed === 0) this.#ioctls.succeed(this.#listener, id);
     else this.#ioctls.fail(this.#listener, id, failed);
   }

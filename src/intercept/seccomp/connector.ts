@@ -79,7 +79,8 @@ const WORDS = [0, 1, 2, 3, 4, 5];
 export function encodeCall({ id, tid, nr, words }: Notification): Uint8Array {
   const bytes = new Uint8Array(new ArrayBuffer(CALL_SIZE));
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, id, true);
+  view.setUint32(0, id.low, true);
+  view.setUint32(4, id.high, true);
   view.setUint32(8, tid, true);
   view.setInt32(12, nr, true);
   for (const i of WORDS) view.setInt32(16 + i * 4, words[i] ?? 0, true);
@@ -89,7 +90,7 @@ export function encodeCall({ id, tid, nr, words }: Notification): Uint8Array {
 export function decodeCall(bytes: Uint8Array, at: number): Notification {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, CALL_SIZE);
   return {
-    id: view.getBigUint64(0, true),
+    id: { low: view.getUint32(0, true), high: view.getUint32(4, true) },
     tid: view.getUint32(8, true),
     nr: view.getInt32(12, true),
     words: WORDS.map((i) => view.getInt32(16 + i * 4, true)),

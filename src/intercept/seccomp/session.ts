@@ -9,7 +9,7 @@ import { duplicate, type Fd, OwnedFd } from "../../../ffi/fd.ts";
 import type { FileFacts } from "../../../ffi/file-id.ts";
 import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { descriptorOf, openThread } from "../../../ffi/pidfd.ts";
-import { type Notification, type Notifications, wakeInPlace } from "../../../ffi/seccomp.ts";
+import { type Notification, type NotificationId, type Notifications, wakeInPlace } from "../../../ffi/seccomp.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { complain } from "../complain.ts";
 import { type Ask, type Asks, sameRequest } from "./asks.ts";
@@ -179,7 +179,7 @@ export class Session {
     return this.#root?.fd;
   }
 
-  #decide(id: bigint, tid: number, exec: Exec, admitted: Admitted | undefined): void {
+  #decide(id: NotificationId, tid: number, exec: Exec, admitted: Admitted | undefined): void {
     if (this.#inForce.observe) exec.cwd.path; // for the note, when the process has gone on
     const earlier = this.#shared.asks.ofThread(this.number, tid);
     if (earlier !== undefined) {
@@ -201,7 +201,7 @@ export class Session {
     else this.#ask(id, tid, exec, decision);
   }
 
-  #ask(id: bigint, tid: number, exec: Exec, decision: Decision): void {
+  #ask(id: NotificationId, tid: number, exec: Exec, decision: Decision): void {
     const { asks, report } = this.#shared;
     const whole = readWhole(exec);
     if (whole === undefined) {
@@ -255,22 +255,22 @@ export class Session {
     this.#shared.report({ type: "gone", ask: ask.number });
   }
 
-  #waits(id: bigint): boolean {
+  #waits(id: NotificationId): boolean {
     return this.listener.open && this.#shared.ioctls.stillWaits(this.listener.fd, id);
   }
 
   /** Ends a call with an error. @returns false where it no longer waits */
-  #fail(id: bigint, errno: number = ERRNO.EPERM): boolean {
+  #fail(id: NotificationId, errno: number = ERRNO.EPERM): boolean {
     return this.listener.open && this.#shared.ioctls.fail(this.listener.fd, id, errno);
   }
 
   /** @returns false where it no longer waits */
-  #proceed(id: bigint): boolean {
+  #proceed(id: NotificationId): boolean {
     return this.listener.open && this.#shared.ioctls.proceed(this.listener.fd, id);
   }
 
   /** @param known whoever is told of notes knows already that it was to run */
-  #run(id: bigint, tid: number, judged: Judged, known?: "known"): void {
+  #run(id: NotificationId, tid: number, judged: Judged, known?: "known"): void {
     const { request, image, facts } = judged;
     const proceeded = () => {
       if (known === undefined) this.#note(judged, "run");
@@ -294,7 +294,7 @@ export class Session {
       );
   }
 
-  #runFamiliar(id: bigint, tid: number, { file, facts, pid }: FamiliarExec): void {
+  #runFamiliar(id: NotificationId, tid: number, { file, facts, pid }: FamiliarExec): void {
     const { verify, familiar } = this.#inForce;
     if (!verify) {
       this.#proceed(id);
@@ -308,7 +308,7 @@ export class Session {
   }
 
   /** Lets one go on, and sees to it that what runs is what was judged. */
-  #check(id: bigint, tid: number, judged: Judged, differs: Check["differs"], proceeded = () => {}): void {
+  #check(id: NotificationId, tid: number, judged: Judged, differs: Check["differs"], proceeded = () => {}): void {
     this.#shared.tracees.check(
       { tid, pid: judged.request.pid },
       {
@@ -321,18 +321,18 @@ export class Session {
     );
   }
 
-  #untraceable(id: bigint, judged: Judged): void {
+  #untraceable(id: NotificationId, judged: Judged): void {
     this.#fail(id);
     this.#note(judged, "deny", "what it runs cannot be checked, because another process traces it or it is not ours to trace");
   }
 
-  #deny(id: bigint, tid: number, judged: Judged, reason: string | undefined, rule?: string): void {
+  #deny(id: NotificationId, tid: number, judged: Judged, reason: string | undefined, rule?: string): void {
     judged.cwd?.path; // while it is still there to be read
     if (this.#refuse(id, tid, judged, reason)) this.#note(judged, "deny", reason, rule);
   }
 
   /** @returns false where nobody waits for it any more */
-  #refuse(id: bigint, tid: number, judged: Judged, reason: string | undefined): boolean {
+  #refuse(id: NotificationId, tid: number, judged: Judged, reason: string | undefined): boolean {
     const { pid } = judged.request;
     using pidfd = openThread(tid, pid);
     if (pidfd === undefined || !this.#waits(id)) return false; // in this order: then it is the caller's
@@ -342,7 +342,7 @@ export class Session {
     return true;
   }
 
-  #exit(id: bigint, who: Who, status: number): void {
+  #exit(id: NotificationId, who: Who, status: number): void {
     const waits = () => this.#waits(id);
     this.#shared.tracees.exit(who, status, waits, () => this.#fail(id));
   }

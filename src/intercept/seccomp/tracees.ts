@@ -96,6 +96,7 @@ export class Tracees {
 
   /** The one thread of a process that is seized. */
   #seizedOf(pid: number): number | undefined {
+    if (!this.waiting) return undefined;
     for (const [tid, fate] of this.#fates) if (fate.pid === pid) return tid;
     return undefined;
   }

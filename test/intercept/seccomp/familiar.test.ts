@@ -1,7 +1,7 @@
 /** Programs that no rule names are known once they have run: until anything about them is another, which is seen before they run again. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, readlinkSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnedFd } from "../../../ffi/fd.ts";
 import { identifyPath, settled } from "../../../ffi/file-id.ts";
@@ -35,6 +35,7 @@ const cases = [
   "found",
   "folder",
   "of-sh",
+  "root",
 ] as const;
 const at = (which: (typeof cases)[number], name: string) => join(gate.folder, which, name);
 
@@ -52,6 +53,12 @@ beforeAll(async () => {
     symlinkSync("program", at(which, "tool"));
   }
   linkSync(at("two-names", "program"), at("two-names", "forbidden-program"));
+  for (const folder of ["root/usr/bin", "root/other", "root/over"]) mkdirSync(join(gate.folder, folder), { recursive: true });
+  for (const name of ["usr/bin/program", "other/program", "other/further"]) linkSync(at("root", "program"), at("root", name));
+  symlinkSync("usr/bin", at("root", "bin"));
+  symlinkSync("/other", at("root", "absolute"));
+  symlinkSync("../other/further", at("root", "over/further"));
+  symlinkSync("over", at("root", "twice"));
   writeFileSync(at("of-sh", "program"), '#!/bin/sh\necho "$1"\n');
   await Bun.sleep(SETTLES);
   for (const which of cases) // known from now on
@@ -211,6 +218,33 @@ test("a thread that waits for an answer, and executes a known program in a signa
   for (const pid of descendants(interrupted.launcher)) kill(pid, 9);
   await ends;
 }, 15_000);
+
+test("a link in the root is looked at in place of what it leads to, as long as it is the same", () => {
+  const opened = openPlace(join(gate.folder, "root"), "follow");
+  if (typeof opened === "number") throw new Error(`errno ${opened}`);
+  using root: OwnedFd = opened;
+  const facts = identifyPath(at("root", "program"));
+  if (typeof facts === "number") throw new Error(`errno ${facts}`);
+  const familiar = new Familiar((place) => readlinkSync(`/proc/self/fd/${place}`).slice(at("root", "").length));
+  const found = (path: string) => familiar.find(root.fd, path) !== undefined;
+  const know = (path: string, resolved: string) => {
+    familiar.add(path, facts, resolved);
+    for (let i = 0; i < 3; i++) expect([path, found(path)]).toEqual([path, true]);
+  };
+  know("/bin/program", "/usr/bin/program");
+  know("/absolute/further", "/other/further");
+  know("/twice/further", "/other/further"); // there is a second link on its way
+  turn(at("root", "over/further"), "../other/program"); // the same file, by another name
+  expect(found("/twice/further")).toBe(false);
+  turn(at("root", "bin"), "other");
+  turn(at("root", "absolute"), "usr/bin");
+  for (const path of ["/bin/program", "/absolute/further"]) expect([path, found(path)]).toEqual([path, false]);
+  turn(at("root", "bin"), "usr/bin");
+  know("/bin/program", "/usr/bin/program"); // over a link that was just made
+  unlinkSync(at("root", "bin"));
+  renameSync(at("root", "usr/bin"), at("root", "bin"));
+  expect(found("/bin/program")).toBe(false);
+});
 
 test("what is kept is bounded, and found where it still is", () => {
   const opened = openPlace("/", "follow");
