@@ -59,10 +59,13 @@ async function putAndObey(own: Inherited, skip: number): Promise<number> {
       for (const fd of own.descriptors) passOn(fd);
       takeOpenFileLimit(parentPid());
       return run(own, skip);
-    case "escalate": {
-      const { standIn } = await import("./stand-in.ts");
-      return standIn({ ...session, ours: answer.ours, descriptors: own.descriptors });
-    }
+    case "escalate":
+      try {
+        const { standIn } = await import("./stand-in.ts");
+        return await standIn({ ...session, ours: answer.ours, descriptors: own.descriptors });
+      } catch (error) {
+        return refuse(`the escalate server ended the session: ${error instanceof Error ? error.message : String(error)}`);
+      }
   }
 }
 

@@ -7,7 +7,7 @@
  * that dies takes its escalated child along.
  */
 import { isAbsolute } from "node:path";
-import { closeAll, type OwnedFd } from "../../../ffi/fd.ts";
+import { closeAll, type OwnedFd, STDERR } from "../../../ffi/fd.ts";
 import { ForeignFd } from "../../../ffi/foreign-fd.ts";
 import { peerPid } from "../../../ffi/peer.ts";
 import { POLLIN } from "../../../ffi/poll-layout.ts";
@@ -20,7 +20,6 @@ import type { ExecRequest } from "../../gate/request.ts";
 import { SpawnRefused } from "../../launcher/launcher-process.ts";
 import { log } from "../../log.ts";
 import { absolutePath } from "../../policy/paths.ts";
-
 import { Channel } from "../../wire/channel.ts";
 import { WireError } from "../../wire/codec.ts";
 import type { Message } from "../../wire/inbox.ts";
@@ -30,7 +29,7 @@ import { type Answer, type EscalateRequest, encodeAnswer, encodeResult, MAX_FDS,
 /** Sessions of one call that are open at once; further helpers wait in the socket. */
 const MAX_SESSIONS = 256;
 /** Descriptors that one exec may pass on: a program's usual limit is 1024. */
-const MAX_PASSED = 240;
+const MOST_PASSED = 250;
 /** Those that all sessions of one call have sent and that no program was started with yet. */
 const MAX_WAITING = 2048;
 
@@ -163,46 +162,51 @@ class EscalateSession {
   }
 
   async #escalate(request: ExecRequest, decision: Escalation, next: Next, ours: boolean): Promise<void> {
-    const received: OwnedFd[] = [];
-    let numbers: readonly number[] = [];
+    const passed: Passed[] = [];
     try {
-      numbers = await this.#descriptors(next, received, ours);
-      const fds = received.map((fd, i) => ({ from: fd.fd, to: numbers[i] ?? 0 }));
-      const child = await this.#gate.escalate(request, decision, () => ({ fds, sent: () => this.#letGo(received) }));
+      const tooMany = await this.#descriptors(next, passed, ours);
+      const child = await this.#gate.escalate(request, decision, () => {
+        if (tooMany !== undefined) throw new Error(tooMany);
+        return { fds: passed.map(({ owned, to }) => ({ from: owned.fd, to })), sent: () => this.#letGo(passed, "keep stderr") };
+      });
+      this.#letGo(passed);
       void this.#forward(next, child);
       await this.#channel.send(encodeResult(await child.status), [], this.#signal);
     } catch (error) {
       // The helper was told that it is escalated, and can no longer fail its exec or be told why not.
       if (error instanceof SpawnRefused) {
+        tell(passed, error.message);
         await this.#channel.send(encodeResult(error.code === "ENOENT" ? 127 : 126), [], this.#signal); // as a shell has it
       } else if (error instanceof EscalationFailed) {
-        const stderr = received[numbers.indexOf(2)];
-        if (stderr !== undefined) complain(stderr.fd, `Execution denied: ${error.message}`);
+        tell(passed, `Execution denied: ${error.message}`);
         await this.#channel.send(encodeResult(1), [], this.#signal);
       } else throw error;
     } finally {
-      this.#letGo(received);
+      this.#letGo(passed);
     }
   }
 
-  #letGo(received: OwnedFd[]): void {
-    this.#waiting.count -= received.length;
-    closeAll(received.splice(0));
+  /** @param keep what is needed to say why the program cannot be started */
+  #letGo(passed: Passed[], keep?: "keep stderr"): void {
+    const kept = passed.filter(({ to }) => keep !== undefined && to === STDERR);
+    const closed = passed.filter((one) => !kept.includes(one));
+    passed.splice(0, passed.length, ...kept);
+    this.#waiting.count -= closed.length;
+    closeAll(closed.map(({ owned }) => owned));
   }
 
-  async #descriptors(next: Next, received: OwnedFd[], ours: boolean): Promise<number[]> {
-    const numbers: number[] = [];
+  /** @returns why they are too many, for people: then no more of them are taken */
+  async #descriptors(next: Next, passed: Passed[], ours: boolean): Promise<string | undefined> {
     for (;;) {
       const message = await next.take();
       if (message === undefined) throw new WireError("the helper left before it sent its descriptors");
-      received.push(...message.fds);
+      const { numbers, more } = partOf(message);
+      passed.push(...message.fds.map((owned, i) => ({ owned, to: numbers[i] ?? 0 })));
       this.#waiting.count += message.fds.length;
-      const part = parseFds(message.value, message.fds.length);
-      numbers.push(...part.numbers);
-      if (new Set(numbers).size !== numbers.length) throw new WireError("two descriptors for one number");
-      if (numbers.length > MAX_PASSED) throw new WireError(`more than ${MAX_PASSED} descriptors`);
-      if (this.#waiting.count > MAX_WAITING) throw new WireError(`more than ${MAX_WAITING} descriptors of all that wait to be started`);
-      if (!part.more || !ours) return numbers;
+      if (new Set(passed.map(({ to }) => to)).size !== passed.length) throw new WireError("two descriptors for one number");
+      if (passed.length > MOST_PASSED) return `the caller passes on more than ${MOST_PASSED} open files`;
+      if (this.#waiting.count > MAX_WAITING) return `the programs that wait to be started pass on more than ${MAX_WAITING} open files`;
+      if (!more || !ours) return undefined;
     }
   }
 
@@ -222,6 +226,28 @@ class EscalateSession {
   #answer(answer: Answer): Promise<void> {
     return this.#channel.send(encodeAnswer(answer), [], this.#signal);
   }
+}
+
+/** A descriptor of the caller, and the number that it has there. */
+interface Passed {
+  readonly owned: OwnedFd;
+  readonly to: number;
+}
+
+/** @throws WireError, with all that came closed */
+function partOf({ value, fds }: Message): ReturnType<typeof parseFds> {
+  try {
+    return parseFds(value, fds.length);
+  } catch (error) {
+    closeAll(fds);
+    throw error;
+  }
+}
+
+/** Says something where the caller's errors go. */
+function tell(passed: readonly Passed[], line: string): void {
+  const stderr = passed.find(({ to }) => to === STDERR);
+  if (stderr !== undefined) complain(stderr.owned.fd, line);
 }
 
 /** The peer's next message, awaited from the start, so that its end is noticed while something else is being decided. */

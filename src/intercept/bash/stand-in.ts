@@ -5,8 +5,9 @@
  */
 import { read } from "node:fs";
 import { promisify } from "node:util";
+import { ERRNO, SystemError } from "../../../ffi/errors.ts";
 import { asFd } from "../../../ffi/fd.ts";
-import { SIGKILL, signalNumber } from "../../../ffi/signals.ts";
+import { ignoredSignals, SIGKILL, signalNumber } from "../../../ffi/signals.ts";
 import { BlockingChannel } from "../../wire/blocking-channel.ts";
 import { FrameDecoder } from "../../wire/codec.ts";
 import { encodeFds, encodeSignal, parseResult } from "./protocol.ts";
@@ -27,10 +28,18 @@ export interface Escalated {
 export function standIn({ stream, socket, ours, descriptors }: Escalated): Promise<number> {
   const channel = new BlockingChannel(asFd(stream));
   // Signals go to the program from now on, where the server understands that; without, one ends the helper, and the server sees it go.
-  // None is delivered before the descriptors are on their way: this does not wait.
-  if (ours) for (const name of FORWARDED) process.on(name, () => channel.send(encodeSignal(signalNumber(name))));
+  // None is delivered before the descriptors are on their way: this does not wait. What this process ignores the program is to ignore, too.
+  const ignored = ignoredSignals("self");
+  for (const name of ours ? FORWARDED : []) {
+    const signal = signalNumber(name);
+    if (!ignored?.has(signal)) process.on(name, () => channel.send(encodeSignal(signal)));
+  }
   const passed = descriptors.filter((fd) => (ours ? fd !== socket : fd <= 2));
-  for (const { message, fds } of encodeFds(passed)) channel.send(message, fds.map(asFd));
+  try {
+    for (const { message, fds } of encodeFds(passed)) channel.send(message, fds.map(asFd));
+  } catch (error) {
+    if (!(error instanceof SystemError && error.errno === ERRNO.EPIPE)) throw error; // else they are too many for the server, which has answered
+  }
   return awaitResult(stream);
 }
 

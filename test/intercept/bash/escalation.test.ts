@@ -120,7 +120,35 @@ test("a script without #! runs, inside and out", async () => {
   writeFileSync(join(folder, "plain"), "echo plain $1\n", { mode: 0o755 });
   using inside = testShell(() => ({ kind: "run" }));
   expect((await inside.run(`${folder}/plain a`)).output).toBe("plain a\n");
+  using outside = testShell(escalating("plain"));
+  const { output } = await outside.run(`${folder}/plain a; echo $?`);
+  expect(output).toContain(`${folder}/plain`);
+  expect(output).toEndWith("\n126\n");
 });
+
+test("more open files than may be passed on are a denial, with a reason", async () => {
+  using t = testShell(escalating("uname"));
+  const open = (many: number) => `for i in $(seq 300 ${299 + many}); do eval "exec $i</dev/null"; done; uname >/dev/null; echo $?`;
+  expect((await t.run(open(200))).output).toBe("0\n");
+  const reason = "the caller passes on more than 250 open files";
+  for (const many of [260, 600]) {
+    const { output, denied, escalated } = await t.run(open(many));
+    expect({ many, output }).toEqual({ many, output: `Execution denied: ${reason}\n1\n` });
+    expect(denied).toEqual([{ command: "/usr/bin/uname", reason, rule: "test" }]);
+    expect(escalated).toEqual([]);
+  }
+});
+
+test.each(["INT", "TERM", "HUP", "QUIT"])(
+  "SIG%s that the caller ignores is ignored outside, and by who stands in for it",
+  async (signal) => {
+    const folder = mkdtempSync(join(tmpdir(), "execgate-"));
+    using t = testShell(escalating("sh"));
+    const script = `cd ${folder}; mkfifo there back; exec 5<>there 6<>back; trap '' ${signal}
+    sh -c 'echo ready >&6; read go <&5; kill -${signal} $$; echo went on' & read x <&6; kill -${signal} $!; echo go >&5; wait $!; echo $?`;
+    expect((await t.run(script)).output).toBe("went on\n0\n");
+  },
+);
 
 test("an escalated program that cannot be run has the status that a shell gives for it", async () => {
   using t = testShell(({ file, argv }) =>
@@ -128,7 +156,8 @@ test("an escalated program that cannot be run has the status that a shell gives 
       ? { kind: "escalate", program: file === "/usr/bin/id" ? "/nowhere/id" : "/etc", argv, env: [] }
       : { kind: "run" },
   );
-  expect((await t.run("id; echo $?; uname; echo $?")).output).toBe("127\n126\n");
+  const { output } = await t.run("id; echo $?; uname; echo $?");
+  expect(output).toMatch(/^.*\/nowhere\/id.*no such file.*\n127\n.*\/etc.*permission denied.*\n126\n$/i);
 });
 
 test("the call's end ends an escalated child and its children", async () => {

@@ -19,8 +19,11 @@ const REFUSED = {
   "a huge descriptor number": "Escalate",
   "one number twice": "Escalate",
   "fewer descriptors than numbers": "Escalate",
-  "a chain without end": "Escalate",
-  "chains left open": "after ",
+} as const;
+
+const TOO_MANY = {
+  "a chain without end": "the caller passes on more than 250 open files",
+  "chains left open": "the programs that wait to be started pass on more than 2048 open files",
 } as const;
 
 test("a peer that breaks the protocol is refused, leaks nothing, and does not disturb another call", async () => {
@@ -34,6 +37,12 @@ test("a peer that breaks the protocol is refused, leaks nothing, and does not di
     expect(output).toContain(said);
     expect(output).not.toContain("exit_code");
     expect(escalated).toEqual([]);
+  }
+  for (const [kind, why] of Object.entries(TOO_MANY)) {
+    const { output, escalated, denied } = await t.run(speak(kind));
+    expect(output).toMatch(/ (?:refused|\{"exit_code":1\})$/m); // as soon as they are too many
+    expect(escalated).toEqual([]);
+    expect(denied.map(({ reason }) => reason)).toContain(why);
   }
   expect((await other).output).toContain("1\n2\n3\n");
   expect((await t.run("id -u")).output).toBe(`${process.getuid?.()}\n`);
