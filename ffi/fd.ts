@@ -4,15 +4,15 @@
  * An `Fd` is a number that may be passed to a call. An `OwnedFd` is the right and the duty to close one: exactly one object owns
  * each, `using` closes it, `take()` hands it on. Everything made here is close-on-exec from the start.
  */
-import { ERRNO, SystemError, UnsupportedError } from "./errors.ts";
-import { check, DARWIN, errno, i64, LINUX, libc } from "./libc.ts";
+import { ERRNO, SystemError } from "./errors.ts";
+import { check, errno, i64, LINUX, libc, REGISTERS_FULL, TO_THE_STACK } from "./libc.ts";
 
 export type Fd = number & { readonly __fd: unique symbol };
 
 const c = libc({
   close: { args: ["i32"], returns: "i32" },
-  // Variadic: int fcntl(int, int, ...). On Apple arm64 a variadic argument goes on the stack, where this binding does not put it.
-  fcntl: { args: ["i32", "i32", i64], returns: "i32" },
+  // Variadic: int fcntl(int, int, ...).
+  fcntl: { args: ["i32", "i32", ...TO_THE_STACK, i64], returns: "i32" },
   read: { args: ["i32", "buffer", "u64"], returns: i64 },
   write: { args: ["i32", "buffer", "u64"], returns: i64 },
 });
@@ -87,11 +87,10 @@ export function closeFd(fd: Fd): void {
   if (c.close(fd) === -1 && errno() === ERRNO.EBADF) throw new SystemError("close", ERRNO.EBADF, `close descriptor ${fd}`);
 }
 
+const fcntl = (fd: Fd, command: number, value: number): number => c.fcntl(fd, command, ...REGISTERS_FULL, value);
+
 function control(fd: Fd, command: number, value: number, attempted: string): number {
-  if (DARWIN && process.arch === "arm64" && value !== 0) {
-    throw new UnsupportedError(`${attempted}: fcntl with an argument cannot be called through FFI on Apple arm64`);
-  }
-  return check("fcntl", c.fcntl(fd, command, value), attempted);
+  return check("fcntl", fcntl(fd, command, value), attempted);
 }
 
 /** A close-on-exec duplicate, numbered `atLeast` or higher. */
@@ -105,7 +104,7 @@ export function setCloseOnExec(fd: Fd, on: boolean): void {
 
 /** @returns undefined where no such descriptor is open. */
 export function closeOnExec(fd: Fd): boolean | undefined {
-  const flags = c.fcntl(fd, F_GETFD, 0);
+  const flags = fcntl(fd, F_GETFD, 0);
   return flags === -1 ? undefined : (flags & FD_CLOEXEC) !== 0;
 }
 

@@ -11,17 +11,17 @@
 import { ptr } from "bun:ffi";
 import { decodeBytes, encodeBytesInto } from "./bytes.ts";
 import { ERRNO, SystemError, UnsupportedError } from "./errors.ts";
-import { bindNow, check, errno, i64, LINUX } from "./libc.ts";
+import { bindNow, check, errno, i64, LINUX, REGISTERS_FULL, TO_THE_STACK } from "./libc.ts";
 import { cmsgSpace, socketLayout } from "./socket-layout.ts";
 
 const c = bindNow({
-  // Variadic, as are fcntl and syscall: see fd.ts. Without O_CREAT nothing follows.
+  // Variadic, as are fcntl and syscall. Without O_CREAT nothing follows.
   open: { args: [i64, "i32"], returns: "i32" },
   close: { args: ["i32"], returns: "i32" },
   read: { args: ["i32", i64, i64], returns: i64 },
   write: { args: ["i32", i64, i64], returns: i64 },
   readlink: { args: [i64, i64, i64], returns: i64 },
-  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", ...TO_THE_STACK, i64], returns: "i32" },
   socketpair: { args: ["i32", "i32", "i32", i64], returns: "i32" },
   sendmsg: { args: ["i32", i64, "i32"], returns: i64 },
   signal: { args: ["i32", i64], returns: i64 },
@@ -164,7 +164,8 @@ export const isOpen = (fd: number): boolean => c.fcntl(fd, F_GETFD, 0) !== -1;
 
 /** Lets what this process becomes have it. @throws SystemError */
 export function passOn(fd: number): void {
-  check("fcntl", c.fcntl(fd, F_SETFD, 0), `pass on descriptor ${fd}`);
+  const result = LINUX ? c.fcntl(fd, F_SETFD, 0) : c.fcntl(fd, F_SETFD, ...REGISTERS_FULL, 0);
+  check("fcntl", result, `pass on descriptor ${fd}`);
 }
 
 export function close(fd: number): void {

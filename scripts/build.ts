@@ -19,11 +19,11 @@ const WORKERS = ["ffi/poller-worker.ts", "src/intercept/seccomp/supervisor-worke
 
 const bash = await buildBash();
 mkdirSync(dist, { recursive: true });
-for (const name of readdirSync(dist)) if (name.endsWith(".map")) rmSync(join(dist, name)); // of earlier builds
 const embedded = "unavailable" in bash ? [] : [stage(bash.path)];
 
 const started = performance.now();
 const failure = await compile(root, ["src/main.ts", ...WORKERS, ...embedded], outfile, [leanSdk, await helperInOnePiece(root)]);
+for (const name of readdirSync(dist)) if (name.endsWith(".map")) rmSync(join(dist, name)); // the executable has them inside
 if (failure !== undefined) {
   process.stderr.write(failure);
   process.exit(1);

@@ -31,7 +31,8 @@ export async function runCommandLine(argv: string[]): Promise<void> {
     const rest = separated(known, typed);
     if (command.subCommands !== undefined || wantsHelp(rest)) {
       if (!wantsHelp(rest) && rest[0] !== "help") throw new UsageError(`name a command of it: ${await subCommandNames(command)}`);
-      process.stdout.write(`${await renderUsage(command, parent)}\n`);
+      const usage = await renderUsage(command, parent);
+      process.stdout.write(`${process.stdout.isTTY ? usage : Bun.stripANSI(usage)}\n`);
       return;
     }
     checkArguments(known, rest);
@@ -78,8 +79,9 @@ function beforeSeparator(args: readonly string[]): readonly string[] {
   return end < 0 ? args : args.slice(0, end);
 }
 
+/** Also what was asked for and cannot be had on this machine. */
 function isUsage(error: unknown): boolean {
-  return error instanceof UsageError || (error instanceof Error && error.name === "CLIError");
+  return error instanceof Error && ["UsageError", "NoInterceptorError", "CLIError"].includes(error.name);
 }
 
 function explain(error: unknown): string {

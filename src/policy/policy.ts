@@ -25,7 +25,7 @@ import { canBeExecuted, fsPath, lstat } from "./files.ts";
 import { gitTerms, type Kept, NOTHING_KEPT, obeysGit } from "./git-repository.ts";
 import { interpretersOf, judgeProgram } from "./interpreters.ts";
 import { type Binding, sessionBinding } from "./offered-prefix.ts";
-import { baseName } from "./paths.ts";
+import { absolutePath, baseName } from "./paths.ts";
 import type { PromptSubject } from "./prompt-text.ts";
 import { commandText, type RememberedCommand, RememberedCommands } from "./remembered-commands.ts";
 import { type RuleMatch, type RuleSet, strictest } from "./rule-set.ts";
@@ -218,13 +218,14 @@ function programMeant(request: ExecRequest, realPath: string, isNamed: boolean, 
 
 /**
  * The argv of an escalated child. Programs like git, busybox and coreutils take argv[0] for a command, and Python looks for its
- * library beside it: so argv[0] passes only where it says what the rules matched, that is where it is the path or the bare name of the
- * program that is meant. Otherwise it becomes that path.
+ * library beside it: so argv[0] passes only where it says what the rules matched, that is where it is a path or the bare name of the
+ * program that is meant. Otherwise it becomes that program's path.
  */
 function escalatedArgv(request: ExecRequest, program: string): { argv: readonly string[]; replaced: string | undefined } {
   const [name, ...args] = request.argv;
   const bare = baseName(program);
-  const isMeant = name !== undefined && (name === bare || (name === request.file && baseName(name) === bare));
+  const isPath = name?.includes("/") && absolutePath(request.cwd, name) === request.file;
+  const isMeant = name !== undefined && (name === bare || (isPath && baseName(name) === bare));
   return isMeant ? { argv: request.argv, replaced: undefined } : { argv: [program, ...args], replaced: name };
 }
 

@@ -84,6 +84,8 @@ test("every mistake in the call is one line and status 2", () => {
     [["policy", "check"], "COMMAND"],
     [["policy", "check", "--frobnicate", "ls"], "--frobnicate"],
     [["launcher"], "launcher"],
+    [["escalate"], "FILE ARGV0"],
+    [["escalate", "/bin/true"], "FILE ARGV0"],
     [["nonsense"], "nonsense"],
   ] as const) {
     const { out, err, status } = execgate([...args]);
@@ -94,7 +96,9 @@ test("every mistake in the call is one line and status 2", () => {
 
 test("--version and --help answer on stdout", () => {
   expect(execgate(["--version"])).toMatchObject({ out: "0.1.0\n", status: 0 });
-  expect(execgate(["--help"]).out).toContain("shell-exec");
+  const help = execgate(["--help"]).out;
+  expect(help).toContain("shell-exec");
+  expect(help).not.toContain("\x1b"); // it goes into a pipe
   expect(execgate(["shell-exec", "--help"]).out).toContain("--sandbox");
 });
 

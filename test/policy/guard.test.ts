@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { chmodSync, cpSync, linkSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { ExecRequest } from "../../src/gate/request.ts";
 import { cleanEnvironment } from "../../src/policy/clean-environment.ts";
 import { type ExplainInput, explainCommand, explanationText } from "../../src/policy/explain.ts";
@@ -152,14 +152,17 @@ sys.stdin.read()`;
 
   test("argv[0] passes only where it says what the rules matched", () => {
     const work = temporaryFolder();
-    const argv0 = (name: string) => {
-      const verdict = decide(ALLOW, TRUE, [work], { argv: [name, "x"] });
+    const argv0 = (name: string, cwd = "/") => {
+      const verdict = decide(ALLOW, TRUE, [work], { argv: [name, "x"], cwd });
       return verdict.kind === "escalate" ? [verdict.escalation.argv[0], verdict.escalation.replacedArgv0] : verdict.kind;
     };
     expect(argv0("true")).toEqual(["true", undefined]);
     expect(argv0(TRUE)).toEqual([TRUE, undefined]);
     expect(argv0("git-push")).toEqual([TRUE, "git-push"]);
     expect(argv0(`${work}/true`)).toEqual([TRUE, `${work}/true`]);
+    expect(argv0("./true", dirname(TRUE))).toEqual(["./true", undefined]);
+    expect(argv0("./true", work)).toEqual([TRUE, "./true"]);
+    expect(argv0("./git-push", dirname(TRUE))).toEqual([TRUE, "./git-push"]);
     expect(decide(ALLOW, TRUE, [work], { argv: [] })).toMatchObject({ escalation: { argv: [TRUE] } });
   });
 

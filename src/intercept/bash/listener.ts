@@ -175,7 +175,7 @@ class EscalateSession {
     } catch (error) {
       // The helper was told that it is escalated, and can no longer fail its exec or be told why not.
       if (error instanceof SpawnRefused) {
-        tell(passed, error.message);
+        tell(passed, error.code === "ENOEXEC" ? `${error.message}; a script needs a line with #! to be run outside` : error.message);
         await this.#channel.send(encodeResult(error.code === "ENOENT" ? 127 : 126), [], this.#signal); // as a shell has it
       } else if (error instanceof EscalationFailed) {
         tell(passed, `Execution denied: ${error.message}`);

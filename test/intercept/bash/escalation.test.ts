@@ -123,7 +123,7 @@ test("a script without #! runs, inside and out", async () => {
   using outside = testShell(escalating("plain"));
   const { output } = await outside.run(`${folder}/plain a; echo $?`);
   expect(output).toContain(`${folder}/plain`);
-  expect(output).toEndWith("\n126\n");
+  expect(output).toEndWith("a script needs a line with #! to be run outside\n126\n");
 });
 
 test("more open files than may be passed on are a denial, with a reason", async () => {
