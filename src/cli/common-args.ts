@@ -37,7 +37,7 @@ export const commonArgs = {
     description: "Write every exec to this file, one JSON line each; outside every folder that commands may write",
   },
   "prompt-timeout": { type: "string", valueHint: "SECONDS", description: "How long a question to the user stays open", default: "300" },
-  "log-level": { type: "string", valueHint: "error|warn|info|debug", description: "What is logged to stderr", default: "warn" },
+  "log-level": { type: "string", valueHint: "silent|error|warn|info|debug", description: "What is logged to stderr", default: "warn" },
 } as const satisfies ArgsDef;
 
 export type CommonOptions = AssemblyOptions & { readonly logLevel: LogLevel };
