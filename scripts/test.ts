@@ -1,5 +1,6 @@
 /**
- * `npm test`: builds, checks, and runs every test, as this user and, where this user is root, once more as an ordinary one.
+ * `npm test`: builds, checks, and runs every test, as this user and, where this user is root, once more as an ordinary one; those of ffi/ also
+ * with the garbage collector running all the time, which finds memory that a call still needs and nothing holds.
  * Ends with the line `N passed, N failed`.
  */
 import { chownSync, cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
@@ -18,6 +19,7 @@ step("format and lint", [bun, "x", "--no-install", "biome", "check", "--error-on
 step("types", [bun, "x", "--no-install", "tsc"]);
 step("dead code", [bun, "x", "--no-install", "knip"]);
 await tests("tests", root, [bun]);
+await tests("tests of ffi/, collecting garbage all the time", root, [bun], { BUN_JSC_collectContinuously: "true" }, ["./test/ffi"]);
 if (process.getuid?.() === 0) await testsAsOrdinaryUser();
 else console.log("\n== tests as an ordinary user: this user is one");
 
@@ -39,15 +41,25 @@ function step(name: string, cmd: string[]): void {
   }
 }
 
+/** All test files, the slow ones too. */
+function everyTest(): string[] {
+  return ["./test", ...[...new Bun.Glob("test/**/*.slow.ts").scanSync(root)].map((file) => `./${file}`)];
+}
+
 /**
- * Runs all test files, the slow ones too, and counts from Bun's own summary.
+ * Runs test files and counts from Bun's own summary.
  * @param runner argv that starts Bun
  */
-async function tests(name: string, cwd: string, runner: string[], env: Record<string, string> = {}): Promise<void> {
+async function tests(
+  name: string,
+  cwd: string,
+  runner: string[],
+  env: Record<string, string> = {},
+  files: readonly string[] = everyTest(),
+): Promise<void> {
   console.log(`\n== ${name}`);
-  const slow = [...new Bun.Glob("test/**/*.slow.ts").scanSync(root)].map((file) => `./${file}`);
   const child = Bun.spawn({
-    cmd: [...runner, "test", "--timeout", "180000", "./test", ...slow],
+    cmd: [...runner, "test", "--timeout", "180000", ...files],
     cwd,
     env: { ...process.env, ...env },
     stdin: "ignore",

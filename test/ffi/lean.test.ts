@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { closeAll, type OwnedFd, readInto } from "../../ffi/fd.ts";
 import { close, isOpen, listDescriptors, readFile, receiveFrame, sendEnd, sendFrame, stringsIn, textOf } from "../../ffi/lean.ts";
 import { receiveMessage, sendAll, socketPair } from "../../ffi/socket.ts";
@@ -64,4 +65,33 @@ test("the folder's own descriptor is not among those it lists", () => {
   expect(listed.every(isOpen)).toBe(true);
   expect(listed).toContain(2);
   expect(listed.length).toBe(readdirSync("/proc/self/fd").length - 1);
+});
+
+/** A process that becomes a program, or prints why it cannot. */
+function becoming(file: string, argv: readonly string[], env: readonly string[]): Buffer {
+  const script = `import { become, keep, stringsIn } from "${join(import.meta.dir, "../../ffi/lean.ts")}";
+    const [[file], argv, env] = JSON.parse(process.argv[1]).map((texts) => stringsIn(keep(texts)));
+    const { call, code } = become(file, argv, env);
+    console.log(call, code);`;
+  const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", script, JSON.stringify([[file], argv, env])]);
+  expect(stderr.toString()).toBe("");
+  return stdout;
+}
+
+const bytesOf = (texts: readonly string[]) => Buffer.concat(texts.map((text) => Buffer.from(`${text}\0`, "latin1")));
+
+test("a process becomes a program with these arguments and this environment, byte by byte", () => {
+  // What the kernel keeps of its exec. The last command keeps the shell from becoming cat.
+  const told = ["any name", "-c", "/bin/cat /proc/$$/cmdline /proc/$$/environ; :", ""];
+  const words = ["", "é", "\udcff\udc80 x", "line\nline", "x".repeat(100_000), ""];
+  const asBytes = ["", "\xc3\xa9", "\xff\x80 x", ...words.slice(3)];
+  const env = ["A=1", "A=twice", "EMPTY=", "no equals sign", "BYTES=\udcfe", ""];
+  const envAsBytes = [...env.slice(0, 4), "BYTES=\xfe", ""];
+  expect(becoming("/bin/sh", [...told, ...words], env)).toEqual(bytesOf([...told, ...asBytes, ...envAsBytes]));
+  expect(becoming("/bin/sh", told, [])).toEqual(bytesOf(told));
+});
+
+test("what cannot be run is told, and the process goes on", () => {
+  expect(becoming("/nowhere", ["x"], []).toString()).toBe("execve ENOENT\n");
+  expect(becoming("/etc/passwd", ["x"], []).toString()).toBe("execve EACCES\n");
 });
