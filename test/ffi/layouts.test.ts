@@ -4,19 +4,22 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EPOLL_LAYOUTS } from "../../ffi/epoll-layout.ts";
+import { POLLFD_SIZE } from "../../ffi/poll-layout.ts";
 import * as ptrace from "../../ffi/ptrace-layout.ts";
 import * as seccomp from "../../ffi/seccomp-layout.ts";
+import { ATTRIBUTES_SIZE, FILE_ACTIONS_SIZE } from "../../ffi/spawn-layout.ts";
 import { statx } from "../../ffi/statx-layout.ts";
 
 const linux = process.platform === "linux" && process.arch === "x64";
 
-/** Values of C expressions. */
-function compiled(headers: readonly string[], expressions: readonly string[]): number[] {
+/** Values of C expressions. @param declarations what follows the headers */
+function compiled(headers: readonly string[], expressions: readonly string[], declarations: string): number[] {
   const folder = mkdtempSync(join(tmpdir(), "execgate-layout-"));
   try {
     const prints = expressions.map((text) => `printf("%llu\\n", (unsigned long long)(${text}));`).join("\n");
     const includes = ["stdio.h", "stddef.h", ...headers].map((name) => `#include <${name}>`).join("\n");
-    writeFileSync(join(folder, "l.c"), `${includes}\nint main(void) { ${prints} return 0; }`);
+    writeFileSync(join(folder, "l.c"), `${includes}\n${declarations}\nint main(void) { ${prints} return 0; }`);
     const made = spawnSync("gcc", ["-o", join(folder, "l"), join(folder, "l.c")]);
     if (made.status !== 0) throw new Error(made.stderr.toString());
     return spawnSync(join(folder, "l")).stdout.toString().trim().split("\n").map(Number);
@@ -25,9 +28,9 @@ function compiled(headers: readonly string[], expressions: readonly string[]): n
   }
 }
 
-function agree(headers: readonly string[], table: Record<string, number>): void {
+function agree(headers: readonly string[], table: Record<string, number>, declarations = ""): void {
   const names = Object.keys(table);
-  const found = compiled(headers, names);
+  const found = compiled(headers, names, declarations);
   expect(Object.fromEntries(names.map((name, i) => [name, found[i] ?? -1]))).toEqual(table);
 }
 
@@ -103,6 +106,44 @@ test.skipIf(!linux)("ptrace", () => {
     "offsetof(struct user_regs_struct, rip)": x64.rip,
     SYS_exit_group: x64.exit_group,
   });
+});
+
+test.skipIf(!linux)("what is waited for, and where bytes are", () => {
+  const { size, data } = EPOLL_LAYOUTS.x64;
+  agree(["sys/epoll.h", "poll.h", "sys/uio.h"], {
+    "sizeof(struct epoll_event)": size,
+    "offsetof(struct epoll_event, data)": data,
+    "sizeof(struct pollfd)": POLLFD_SIZE,
+    // As written in poll.ts, and in remote-memory.ts, socket.ts and lean.ts.
+    "offsetof(struct pollfd, events)": 4,
+    "offsetof(struct pollfd, revents)": 6,
+    "offsetof(struct iovec, iov_base)": 0,
+    "offsetof(struct iovec, iov_len)": 8,
+  });
+});
+
+test.skipIf(!linux)("arm64: struct epoll_event as <sys/epoll.h> declares it where it is not packed", () => {
+  const { size, data } = EPOLL_LAYOUTS.arm64;
+  agree(
+    ["stdint.h"],
+    { "sizeof(struct event)": size, "offsetof(struct event, data)": data },
+    "struct event { uint32_t events; union { void *ptr; int fd; uint32_t u32; uint64_t u64; } data; };",
+  );
+});
+
+/** As Darwin's <spawn.h> and musl's declare them; glibc's are those of this machine (constants.test.ts). */
+const SPAWN = `
+typedef void *darwin_attributes;
+typedef void *darwin_actions;
+typedef struct { unsigned long bits[16]; } signals;
+typedef struct { int flags, pgrp; signals def, mask; int prio, pol; void *fn; char pad[64 - sizeof(void *)]; } musl_attributes;
+typedef struct { int pad0[2]; void *actions; int pad[16]; } musl_actions;`;
+
+test.skipIf(!linux)("other systems' attributes and file actions of a spawn have room", () => {
+  const fits = (type: string, room: number) => [`sizeof(${type}) <= ${room}`, 1] as const;
+  const attributes = ["darwin_attributes", "musl_attributes"].map((type) => fits(type, ATTRIBUTES_SIZE));
+  const actions = ["darwin_actions", "musl_actions"].map((type) => fits(type, FILE_ACTIONS_SIZE));
+  agree([], { "sizeof(musl_attributes)": 336, "sizeof(musl_actions)": 80, ...Object.fromEntries([...attributes, ...actions]) }, SPAWN);
 });
 
 test("arm64: struct user_pt_regs {u64 regs[31], sp, pc, pstate}", () => {

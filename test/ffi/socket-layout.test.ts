@@ -37,13 +37,17 @@ function numbers(layout: SocketLayout): number[] {
   ];
 }
 
-const ownConstants = `printf("%d %d %d %d %d", SOL_SOCKET, SCM_RIGHTS, MSG_CTRUNC, MSG_TRUNC, MSG_DONTWAIT);`;
+/** The two flags that are 0 where the system has no such. */
+const flags = process.platform === "linux" ? "MSG_NOSIGNAL, MSG_CMSG_CLOEXEC" : "0, 0";
+const ownConstants = `printf("%d %d %d %d %d %d %d", SOL_SOCKET, SCM_RIGHTS, MSG_CTRUNC, MSG_TRUNC, MSG_DONTWAIT, ${flags});`;
 const constants = (layout: SocketLayout) => [
   layout.SOL_SOCKET,
   layout.SCM_RIGHTS,
   layout.MSG_CTRUNC,
   layout.MSG_TRUNC,
   layout.MSG_DONTWAIT,
+  layout.MSG_NOSIGNAL,
+  layout.MSG_CMSG_CLOEXEC,
 ];
 
 test.skipIf(process.platform !== "linux" && process.platform !== "darwin")("this system's layout is what its headers say", () => {
