@@ -49,13 +49,9 @@ describe("never escalate what the sandbox can write", () => {
     const [outside, work] = [temporaryFolder(), temporaryFolder()];
     const program = join(outside, "true");
     cpSync(TRUE, program);
-    const hold = `import fcntl, signal, sys
-signal.signal(signal.SIGIO, signal.SIG_IGN)
-program = open(sys.argv[1])
-fcntl.fcntl(program, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-print("held", flush=True)
-sys.stdin.read()`;
-    const holder = Bun.spawn(["python3", "-c", hold, program], { stdin: "pipe", stdout: "pipe" });
+    // F_SETLEASE, F_WRLCK
+    const hold = `$SIG{IO} = "IGNORE"; $| = 1; open(F, "<", $ARGV[0]) && fcntl(F, 1024, 1) or die; print "held\\n"; <STDIN>`;
+    const holder = Bun.spawn(["perl", "-e", hold, program], { stdin: "pipe", stdout: "pipe" });
     const held = await holder.stdout.getReader().read();
     expect(Buffer.from(held.value ?? []).toString()).toStartWith("held");
     const verdict = decide(ALLOW, program, [work]);

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { SandboxGuard } from "../../src/sandbox/guard.ts";
 import { type Places, realPlaces } from "../../src/sandbox/places.ts";
 import { onlyUpstream } from "../../src/sandbox/watch.ts";
+import { compile } from "../support/compile.ts";
+import { hasProgram } from "../support/programs.ts";
 import { Stage, settings } from "./inside.ts";
 
 const REPOSITORY = "git init -q -b main . && echo one > one && git add one && git commit -qm one";
 
-describe.each([...settings])("$name", (setting) => {
+describe.skipIf(!hasProgram("git")).each([...settings])("$name", (setting) => {
   const namespaces = setting.machine.namespaces !== undefined;
 
   function guarded(use: (stage: Stage, guard: SandboxGuard, path: (name: string) => string) => void) {
@@ -83,10 +85,23 @@ describe.each([...settings])("$name", (setting) => {
     stage.unsandboxed(REPOSITORY);
     using guard = new SandboxGuard(stage.input(), realPlaces, stage.folder("state"));
     const config = join(stage.workspace, ".git/config");
-    const script = `import mmap, sys
-f = open(sys.argv[1], "r+b"); m = mmap.mmap(f.fileno(), 0); m[0:1] = m[0:1]
-print("ready", flush=True); sys.stdin.readline(); m[0:1] = b"#"; print("done", flush=True)`;
-    await using writer = Bun.spawn(["python3", "-c", script, config], { stdin: "pipe", stdout: "pipe" });
+    const program = join(stage.outside, "writer");
+    compile(
+      `#include <fcntl.h>
+       #include <sys/mman.h>
+       #include <unistd.h>
+       int main(int n, char **v) {
+         volatile char *text = mmap(0, 1, PROT_READ | PROT_WRITE, MAP_SHARED, open(v[1], O_RDWR), 0);
+         char byte = text[0];
+         text[0] = byte;
+         write(1, "ready", 5);
+         read(0, &byte, 1);
+         text[0] = '#';
+         write(1, "done", 4);
+       }`,
+      program,
+    );
+    await using writer = Bun.spawn([program, config], { stdin: "pipe", stdout: "pipe" });
     const said = writer.stdout.getReader();
     let all = "";
     const hear = async (word: string) => {

@@ -3,7 +3,7 @@
  * As root (where the tests are) and as an ordinary user without an account; with namespaces and with Landlock alone.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, chmodSync, chownSync, constants, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { front } from "../../src/sandbox/front.ts";
 import type { Machine } from "../../src/sandbox/machine.ts";
@@ -176,14 +176,3 @@ const GIT = {
   GIT_COMMITTER_EMAIL: "a@example.invalid",
   GIT_CONFIG_NOSYSTEM: "1",
 };
-
-/** A program that the system has, or the reason for skipping. */
-export function hasProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    process.stderr.write(`not tried: ${path} is not installed\n`);
-    return false;
-  }
-}

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { SandboxGuard } from "../../src/sandbox/guard.ts";
 import { realPlaces } from "../../src/sandbox/places.ts";
 import type { PlanInput } from "../../src/sandbox/plan.ts";
+import { hasProgram } from "../support/programs.ts";
 import { Stage, settings } from "./inside.ts";
 
 const REPOSITORY = "git init -q -b main . && rm -rf .git/info && echo one > one && git add one && git commit -qm one";
@@ -11,7 +12,7 @@ const REPOSITORY = "git init -q -b main . && rm -rf .git/info && echo one > one 
 const VICTIM =
   "mkdir $OUT/victim && cd $OUT/victim && echo mine | tee attributes b include config >/dev/null && mkdir w && git init -q --bare m";
 
-describe.each([...settings])("$name", (setting) => {
+describe.skipIf(!hasProgram("git")).each([...settings])("$name", (setting) => {
   function attacked(command: string, more: Partial<PlanInput>, check: (stage: Stage, guard: SandboxGuard, renamed: string[]) => void) {
     using stage = new Stage(setting);
     stage.unsandboxed(`${REPOSITORY} && git config include.path ../conf/include && (${VICTIM})`);

@@ -4,9 +4,16 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { hostSockets } from "../../src/sandbox/host-sockets.ts";
 import { realPlaces } from "../../src/sandbox/places.ts";
-import { hasProgram, Stage, settings, WORKSPACE_WRITE } from "./inside.ts";
+import { hasProgram } from "../support/programs.ts";
+import { Stage, settings, WORKSPACE_WRITE } from "./inside.ts";
 
-const python = hasProgram("/usr/bin/python3");
+const python = hasProgram("python3");
+const AF_NETLINK = 16;
+const AF_PACKET = 17;
+const AF_VSOCK = 40;
+
+/** What fails where the expression is false. */
+const perl = (expression: string) => `perl -MSocket=:all -e '${expression} or exit 1'`;
 
 async function listening(where: string | { port: number; host: string }): Promise<Server> {
   const server = createServer((socket) => socket.end("hello"));
@@ -17,13 +24,13 @@ async function listening(where: string | { port: number; host: string }): Promis
 describe.each([...settings])("$name", (setting) => {
   const namespaces = setting.machine.namespaces !== undefined;
 
-  test.skipIf(!python)("TCP to a server of the host is refused, and works with the network on", async () => {
+  test("TCP to a server of the host is refused, and works with the network on", async () => {
     using stage = new Stage(setting);
     const server = await listening({ port: 0, host: "127.0.0.1" });
     const address = server.address();
     const port = typeof address === "object" ? address?.port : undefined;
     const attempt = [
-      `python3 -c 'import socket; socket.create_connection(("127.0.0.1", ${port}), 3)'`,
+      perl(`socket(S, AF_INET, SOCK_STREAM, 0) && connect(S, pack_sockaddr_in(${port}, INADDR_LOOPBACK))`),
       `echo > /dev/tcp/127.0.0.1/${port}`,
     ];
     expect(stage.worked(attempt)).toEqual([]);
@@ -31,27 +38,30 @@ describe.each([...settings])("$name", (setting) => {
     server.close();
   });
 
-  test.skipIf(!python)("nothing but the loopback interface is there: UDP, raw, packet, netlink changes, vsock", () => {
+  test("nothing but the loopback interface is there: UDP, raw, packet, netlink changes, vsock", () => {
     using stage = new Stage(setting);
     const worked = stage.worked([
-      `python3 -c 'import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b"x", ("192.0.2.1", 53))'`,
-      `python3 -c 'import socket; s=socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.sendto(b"x", ("2001:db8::1", 53))'`,
-      `python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)'`,
-      `python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3)'`,
-      `python3 -c 'import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)'`,
-      `python3 -c 'import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)'`,
+      perl('socket(S, AF_INET, SOCK_DGRAM, 0) && send(S, "x", 0, pack_sockaddr_in(53, inet_aton("192.0.2.1")))'),
+      perl('socket(S, AF_INET6, SOCK_DGRAM, 0) && send(S, "x", 0, pack_sockaddr_in6(53, inet_pton(AF_INET6, "2001:db8::1")))'),
+      perl("socket(S, AF_INET, SOCK_RAW, 1)"),
+      perl(`socket(S, ${AF_PACKET}, SOCK_RAW, 3)`),
+      perl(`socket(S, ${AF_VSOCK}, SOCK_STREAM, 0)`),
+      perl(`socket(S, ${AF_NETLINK}, SOCK_RAW, 15)`),
       "ip link add dummy0 type dummy || ip addr add 10.0.0.1/8 dev lo",
     ]);
     expect(worked).toEqual([]);
   });
 
-  test.skipIf(!python || !namespaces)("a named socket of the host is hidden; one made inside works", async () => {
+  test.skipIf(!namespaces)("a named socket of the host is hidden; one made inside works", async () => {
     using stage = new Stage(setting);
     const path = join(stage.outside, "docker.sock");
     const server = await listening(path);
     stage.unsandboxed(`chmod 777 ${path}`);
-    const connect = `python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("${path}")'`;
-    const inside = `python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind("s"); s.listen(); socket.socket(socket.AF_UNIX).connect("s")'`;
+    const connect = perl(`socket(S, AF_UNIX, SOCK_STREAM, 0) && connect(S, pack_sockaddr_un("${path}"))`);
+    const inside = perl(
+      `socket(S, AF_UNIX, SOCK_STREAM, 0) && bind(S, pack_sockaddr_un("s")) && listen(S, 1) &&
+       socket(C, AF_UNIX, SOCK_STREAM, 0) && connect(C, pack_sockaddr_un("s"))`,
+    );
     const sockets = hostSockets(realPlaces, {});
     expect(sockets).toContain(path);
     expect(stage.worked([connect, inside], stage.plan(WORKSPACE_WRITE, { hostSockets: sockets }))).toEqual([inside]);
@@ -61,11 +71,11 @@ describe.each([...settings])("$name", (setting) => {
     server.close();
   });
 
-  test.skipIf(!python)("an abstract socket of the host is out of reach", async () => {
+  test("an abstract socket of the host is out of reach", async () => {
     using stage = new Stage(setting);
     const name = `execgate-${process.pid}-${setting.name}`;
     const server = await listening(`\0${name}`);
-    const connect = `python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect("\\0${name}")'`;
+    const connect = perl(`socket(S, AF_UNIX, SOCK_STREAM, 0) && connect(S, pack_sockaddr_un("\\0${name}"))`);
     expect(stage.worked([connect])).toEqual([]);
     expect(stage.unsandboxed(connect).status).toBe(0);
     server.close();

@@ -3,6 +3,11 @@ import { describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { Stage, settings } from "./inside.ts";
 
+const SYS_ptrace = process.arch === "arm64" ? 117 : 101;
+const SYS_pidfd_open = 434;
+const SYS_pidfd_getfd = 438;
+const PTRACE_SEIZE = 0x4206;
+
 describe.each([...settings])("$name", (setting) => {
   const namespaces = setting.machine.namespaces !== undefined;
 
@@ -27,8 +32,8 @@ describe.each([...settings])("$name", (setting) => {
       `cat /proc/${pid}/maps`,
       `head -c1 /proc/${pid}/mem`,
       `echo 5 > /proc/${pid}/oom_score_adj`,
-      `python3 -c 'import ctypes; exit(ctypes.CDLL(None).ptrace(0x4206, ${pid}, 0, 0) != 0)'`,
-      `python3 -c 'import ctypes; l=ctypes.CDLL(None); f=l.syscall(434, ${pid}, 0); exit(f < 0 or l.syscall(438, f, 1, 0) < 0)'`,
+      `perl -e 'exit(syscall(${SYS_ptrace}, ${PTRACE_SEIZE}, ${pid}, 0, 0) != 0)'`,
+      `perl -e '$fd = syscall(${SYS_pidfd_open}, ${pid}, 0); exit($fd < 0 || syscall(${SYS_pidfd_getfd}, $fd, 1, 0) < 0)'`,
     ];
     const harmless = (attempt: string) => !namespaces && attempt === `kill -0 ${pid}`;
     expect(stage.worked(attempts).filter((attempt) => !harmless(attempt))).toEqual([]);

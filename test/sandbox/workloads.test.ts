@@ -2,14 +2,15 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hasProgram, Stage, settings } from "./inside.ts";
+import { hasProgram } from "../support/programs.ts";
+import { Stage, settings } from "./inside.ts";
 
 const has = {
-  make: hasProgram("/usr/bin/make"),
-  gcc: hasProgram("/usr/bin/gcc"),
-  node: hasProgram("/usr/bin/node"),
-  python: hasProgram("/usr/bin/python3"),
-  npm: hasProgram("/usr/bin/npm"),
+  make: hasProgram("make"),
+  gcc: hasProgram("gcc"),
+  node: hasProgram("node"),
+  python: hasProgram("python3"),
+  npm: hasProgram("npm"),
 };
 const LIMIT = 240_000;
 

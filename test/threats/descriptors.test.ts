@@ -5,19 +5,19 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../support/binary.ts";
+import { compile, compileFixture } from "../support/compile.ts";
 import { Grounds, INTERCEPTORS, until } from "../support/grounds.ts";
 import { openFiles } from "../support/usage.ts";
 
 const RULES = `prefix_rule(["tool"])`;
-const LINGERING = `python3 ${join(ROOT, "test/fixtures/lingering.py")}`;
 
 describe.skipIf(!INTERCEPTORS.includes("seccomp"))("seccomp", () => {
   test("a socket whose last close waits an hour, passed to what is escalated, holds up nothing", async () => {
     using g = new Grounds(RULES);
     g.marking("tool", "ran");
+    const lingering = compileFixture("lingering", g.top);
     await using client = await g.serve({ interceptor: "seccomp" });
-    const { output, escalated } = await client.shell(`${LINGERING} tool`);
+    const { output, escalated } = await client.shell(`${lingering} tool`);
     expect(output).toBe("outside\nstatus 0\nlingering\n");
     expect(escalated).toHaveLength(1);
     expect((await client.shell("tool second")).output).toBe("outside\n");
@@ -41,18 +41,26 @@ describe.skipIf(!INTERCEPTORS.includes("seccomp"))("seccomp", () => {
   test("more open files than a program usually has are a denial that says so, however few are passed on", async () => {
     using g = new Grounds(RULES);
     g.marking("tool", "ran");
-    const opening = (what: string) => `ulimit -n 8192; python3 -c '
-import os, select, sys
-${what}
-sys.stdout.flush(); os.execvp("tool", ["tool", "x"])'`;
-    const ask = (what: string) => g.exec(opening(what), { interceptor: "seccomp" });
-    const many = await ask("for _ in range(1100): os.set_inheritable(os.dup(0), False)");
+    const ask = (what: string) => {
+      const opening = join(g.top, "opening");
+      compile(
+        `#define _GNU_SOURCE
+         #include <fcntl.h>
+         #include <sys/epoll.h>
+         #include <unistd.h>
+         int main(void) { ${what} execlp("tool", "tool", "x", (char *)0); }`,
+        opening,
+      );
+      return g.exec(`ulimit -n 8192; ${opening}`, { interceptor: "seccomp" });
+    };
+    const many = await ask("for (int i = 0; i < 1100; i++) fcntl(0, F_DUPFD_CLOEXEC, 3);");
     expect(many.output).toBe("Execution denied: the caller has more than 1024 open files\n");
-    const high = await ask("os.dup2(0, 5000)");
+    const high = await ask("dup2(0, 5000);");
     expect(high.output).toBe("Execution denied: the caller has an open file of a higher number than 4095\n");
     expect(g.mark("ran")).toBeUndefined();
     // Positive control: eight hundred that it keeps to itself, one of which the kernel has much to say of.
-    const usual = await ask("watch = select.epoll()\nfor _ in range(400): watch.register(os.pipe()[0])");
+    const usual = await ask(`int watch = epoll_create1(EPOLL_CLOEXEC), ends[2];
+      for (int i = 0; i < 400; i++) { pipe2(ends, O_CLOEXEC); epoll_ctl(watch, EPOLL_CTL_ADD, *ends, &(struct epoll_event){ EPOLLIN }); }`);
     expect(usual.output).toBe("outside\n");
   });
 });
@@ -63,8 +71,9 @@ describe.skipIf(!INTERCEPTORS.includes("bash"))("bash", () => {
     async (how) => {
       using g = new Grounds(RULES);
       g.marking("tool", "ran");
+      const lingering = compileFixture("lingering", g.top);
       await using client = await g.serve({ interceptor: "bash" });
-      const { id, result } = client.call(`mkfifo end; ${LINGERING} ${how}`);
+      const { id, result } = client.call(`mkfifo end; ${lingering} ${how}`);
       result.catch(() => {});
       await until("it was sent", () => existsSync(join(g.workspace, "armed")));
       expect((await client.shell("tool second; /bin/echo third")).output).toBe("outside\nthird\n");

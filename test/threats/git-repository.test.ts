@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { hasProgram } from "../sandbox/inside.ts";
 import { type Conditions, Grounds, INTERCEPTORS } from "../support/grounds.ts";
+import { hasProgram } from "../support/programs.ts";
 
 const RULES = `prefix_rule(["git", ["fetch", "pull", "push", "status", "clone", "-C", "--git-dir", "-c"]], "allow")\n`;
 const IDENTITY = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@b.c", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@b.c" };
@@ -23,7 +23,7 @@ function cloned(rules = RULES): Grounds & { readonly upstream: string; sh(script
   return Object.assign(g, { upstream, sh });
 }
 
-describe.skipIf(!hasProgram("/usr/bin/git")).each(INTERCEPTORS)("%s", (interceptor) => {
+describe.skipIf(!hasProgram("git")).each(INTERCEPTORS)("%s", (interceptor) => {
   const conditions: Conditions = { interceptor };
   /** Configuration of a repository that runs a program of the attacker's wherever git fetches. */
   const evil = (g: Grounds, folder: string) =>

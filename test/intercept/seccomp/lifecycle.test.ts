@@ -148,23 +148,13 @@ test("a full stderr does not hold up the supervisor", async () => {
     open(STDERR, ">&W"); for (1..5) { system("id"); print $? >> 8, "\\n" }'`;
   expect((await gate.bash(script)).out).toBe("1\n".repeat(5));
   // Sockets, files, closed, read-only, /dev/full, gone readers.
-  const kinds = `python3 -c '
-import socket, subprocess, os
-a, b = socket.socketpair()
-a.setblocking(False)
-try:
-    while True: a.send(b"x" * 4096)
-except BlockingIOError: pass
-a.setblocking(True)
-print(subprocess.call(["id"], stderr=a))
-f = open("log", "w"); f.write("before "); f.flush()
-print(subprocess.call(["id"], stderr=f))
-print(open("log").read().strip())
-r, w = os.pipe(); os.close(r)
-print(subprocess.call(["id"], stderr=w))
-print(subprocess.call(["id"], stderr=open("/dev/full", "w")))
-print(subprocess.call(["id"], stderr=open("/dev/null")))
-'; id 2>&-; echo $?`;
+  const kinds = `perl -MSocket -e '$| = 1;
+    sub told { my $to = shift; open(STDERR, ">&", $to) or die; print system("id") >> 8, "\\n" }
+    socketpair(A, B, AF_UNIX, SOCK_STREAM, PF_UNSPEC); fcntl(A, 4, 2048); 1 while syswrite(A, "x" x 4096); fcntl(A, 4, 0); told(A);
+    open(F, ">", "log"); syswrite(F, "before "); told(F); open(L, "<", "log"); print <L>;
+    pipe(R, W); close(R); told(W);
+    open(F, ">", "/dev/full"); told(F);
+    open(F, "<", "/dev/null"); told(F)'; id 2>&-; echo $?`;
   expect((await gate.bash(kinds)).out).toBe("1\n1\nbefore Execution denied: no\n1\n1\n1\n1\n");
 });
 
@@ -219,7 +209,7 @@ test("a refusal is not written where the caller may only read", async () => {
   const script = `mkfifo pipe; exec 9<>pipe
     ends() { "$@"; echo $?; if IFS= read -r -t 0.1 line <&9; then echo "$line"; fi; }
     ends id 2>pipe; ends id 2<pipe
-    ends python3 -c 'import os; os.dup2(os.open("pipe", os.O_PATH), 2); os.execv("/usr/bin/id", ["id"])'`;
+    ends perl -MPOSIX -e 'POSIX::dup2(POSIX::open("pipe", 010000000), 2) or die; exec "id"'`; // O_PATH
   expect((await gate.bash(script)).out).toBe("1\nExecution denied: no\n1\n1\n");
 });
 
@@ -301,9 +291,7 @@ test("too many questions, or too many descriptors, are denials", async () => {
   for (const { answer } of asked) answer({ kind: "ended", status: 0 });
   expect((await done).out).toBe("      4 Execution denied: 256 programs already wait for an answer\n");
   using allowing = await Supervised.start({ rules: [{ prefix: ["id"], decision: "allow" }] });
-  const many = `python3 -c 'import os, subprocess
-fds = [os.dup(0) for _ in range(300)]
-print(subprocess.call(["id"], pass_fds=fds))'`;
+  const many = `perl -MPOSIX -e 'POSIX::dup(0) or die for 1..300; print system("id") >> 8, "\\n"'`;
   expect(await allowing.bash(many)).toEqual({
     status: 0,
     out: "1\n",

@@ -159,9 +159,17 @@ test("scripts of every kind run as ever where they are checked", async () => {
   put("e", '#!/usr/bin/env -S bash -e\necho e "$0" "$@"\n');
   symlinkSync("a", join(folder, "f"));
   linkSync(join(folder, "a"), join(folder, "g"));
-  const script = `cd ${folder}; ./a 1; ./b 1 2; ./c 3; ./d; ./e; ./f; ./g; ${folder}/a; PATH=.:$PATH a; (exec -a other ./a x); perl -e 'exec "./a", "p", "q"'; python3 -c 'import os; os.execve(os.open("./a", os.O_RDONLY | 0o100000), ["x", "fd"], os.environ)' 2>/dev/null | sed 's/[0-9]*//g'`;
+  checked.compile(
+    "by-descriptor",
+    `#include <fcntl.h>
+     #include <unistd.h>
+     extern char **environ;
+     int main(int n, char **v) { char *args[] = { "x", "fd", 0 }; return fexecve(open(v[1], O_RDONLY), args, environ); }`,
+  );
+  const script = `cd ${folder}; ./a 1; ./b 1 2; ./c 3; ./d; ./e; ./f; ./g; ${folder}/a; PATH=.:$PATH a; (exec -a other ./a x); perl -e 'exec "./a", "p", "q"'; ./by-descriptor ./a | sed 's/[0-9]*//g'`;
   const expected = (await plain.bash(script)).out;
   expect(expected).toContain("a ./c one two ./c 3".replace("a ./c one two ./c 3", "a ./a one two ./c 3"));
+  expect(expected).toMatch(/^a \/dev\/fd\/ fd$/m);
   expect((await checked.bash(script)).out).toBe(expected);
   expect(checked.notes.filter(({ decision }) => decision === "killed")).toEqual([]);
 });
