@@ -1,6 +1,6 @@
 /** On which terms a program that obeys git runs outside by a rule alone: real folders, and a sandbox that keeps what a test says. */
 import { describe, expect, test } from "bun:test";
-import { chownSync, linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, cpSync, linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gitTerms, type Kept, NOTHING_KEPT, obeysGit } from "../../src/policy/git-repository.ts";
 import { parseRules } from "../../src/policy/parse-rules.ts";
@@ -188,13 +188,14 @@ test("the programs that obey git", () => {
 });
 
 describe("the policy", () => {
-  const GIT = "/usr/bin/git";
-  const decide = (at: Stage, rules: string, kept: Kept, ...args: string[]) =>
-    new Policy(parseRules("a", rules), ["PATH=/usr/bin:/bin", "GIT_DIR=/etc"]).decide(
-      { file: GIT, argv: ["git", ...args], cwd: at.path("w"), env: [], pid: process.pid },
+  const decide = (at: Stage, rules: string, kept: Kept, ...args: string[]) => {
+    cpSync("/bin/true", at.path("o/git")); // it is known by its name
+    return new Policy(parseRules("a", rules), [`PATH=${at.path("o")}`, "GIT_DIR=/etc"]).decide(
+      { file: at.path("o/git"), argv: ["git", ...args], cwd: at.path("w"), env: [], pid: process.pid },
       at.boundary,
       kept,
     );
+  };
 
   test("an allow of an unsure repository is run, and a prompt says so; of a sure one they are what they are", () => {
     using at = new Stage("w/.git");
