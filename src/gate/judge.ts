@@ -53,7 +53,7 @@ export class Judge implements Decider {
 
   /** What runs outside may obey a protected file that changed while a command ran: no rule allows that, only the human can. */
   async #askAboutChanges(verdict: Asking, changes: readonly Change[], call: CallContext): Promise<Decision> {
-    const files = changes.map(({ path, what }) => `${path} ${what}`).join(", ");
+    const files = changes.map(({ path, what }) => `${path} ${what === "hidden" ? "could not be looked at" : what}`).join(", ");
     const changed = `while a command ran, ${files}; what runs outside may obey it`;
     const { warning } = verdict.subject;
     const subject = { ...verdict.subject, warning: warning === undefined ? changed : `${warning}; ${changed}` };

@@ -27,8 +27,11 @@ import { LinkOnWay, linkOnWay, Ways } from "./ways.ts";
 
 export interface Change {
   readonly path: string;
-  /** "appeared": was not there. "replaced": another file, or gone, so that no mount holds it. "changed": same file, other content. */
-  readonly what: "appeared" | "replaced" | "changed";
+  /**
+   * "appeared": was not there. "replaced": another file, or gone, so that no mount holds it. "changed": same file, other content.
+   * "hidden": it cannot be looked at.
+   */
+  readonly what: "appeared" | "replaced" | "changed" | "hidden";
   /** Text of a file of git's configuration before and after, for showing the difference; undefined where not known. */
   readonly before?: string | undefined;
   readonly after?: string | undefined;
@@ -102,8 +105,7 @@ export class ProtectionWatch {
     return [...now].flatMap(([path, found]) => {
       const before = this.#seen.get(path);
       if (before === undefined || (before.identity === found.identity && before.version === found.version)) return [];
-      const what = before.identity === undefined ? "appeared" : before.identity === found.identity ? "changed" : "replaced";
-      return [{ path, what, before: before.text, after: found.text } as const];
+      return [{ path, what: what(before, found), before: before.text, after: found.text }];
     });
   }
 
@@ -199,6 +201,12 @@ export class ProtectionWatch {
  * beginning.
  */
 const unmounted = (how: Protection["how"]) => (how === "read-only" ? "gone" : undefined);
+
+function what(before: Seen, found: Seen): Change["what"] {
+  if (before.identity === undefined) return "appeared";
+  if (before.identity === found.identity) return "changed";
+  return found.identity === HIDDEN ? "hidden" : "replaced";
+}
 
 function look(path: string, ways: Ways): Seen {
   const found = inspect(path, ways);

@@ -78,13 +78,18 @@ export class Channel implements Disposable {
     }
   }
 
+  /** How many descriptors one frame may carry from now on. @throws WireError where what has arrived carries more */
+  allowDescriptors(most: number): void {
+    this.#inbox.allow(most);
+  }
+
   /**
    * No descriptors are expected any more: what arrives is read in the quicker way, where there is one. Only closing ends a receive then,
    * no signal.
    * @throws SystemError
    */
   async expectNoDescriptors(): Promise<void> {
-    if (!LINUX) return; // on Apple arm64 no descriptor can be duplicated through FFI
+    if (!LINUX) return; // elsewhere this is untried
     const arrivals = await Arrivals.of(this.#socket.fd);
     if (this.#closing.signal.aborted) arrivals?.[Symbol.dispose]();
     this.#arrivals = arrivals;

@@ -13,7 +13,7 @@ export interface Message {
 }
 
 export class Inbox implements Disposable {
-  readonly #maxFds: number;
+  #maxFds: number;
   readonly #decoder = new FrameDecoder();
   readonly #messages: Message[] = [];
   /** Those of a frame whose end has not come yet. */
@@ -22,6 +22,12 @@ export class Inbox implements Disposable {
   /** @param maxFds more with one frame is an error */
   constructor(maxFds = Number.POSITIVE_INFINITY) {
     this.#maxFds = maxFds;
+  }
+
+  /** From now on. @throws WireError where what is there has more */
+  allow(maxFds: number): void {
+    this.#maxFds = maxFds;
+    this.#check();
   }
 
   /** Whether a message is there to be taken. */
@@ -49,6 +55,10 @@ export class Inbox implements Disposable {
       this.#early = last ? [] : [...fds];
       own = [];
     }
+    this.#check();
+  }
+
+  #check(): void {
     if ([this.#early, ...this.#messages.map((message) => message.fds)].some(({ length }) => length > this.#maxFds))
       throw new WireError(`a message carries more than ${this.#maxFds} descriptors`);
   }

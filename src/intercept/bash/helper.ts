@@ -89,7 +89,9 @@ function openStream(socket: number): number {
   try {
     return sendEnd(socket, HELLO);
   } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message : String(error)}: descriptor ${socket} leads to no server. ${BY_HAND}`);
+    throw new Error(
+      `${error instanceof Error ? error.message : String(error)}: descriptor ${socket} leads to no server: has a script used this number itself? ${BY_HAND}`,
+    );
   }
 }
 

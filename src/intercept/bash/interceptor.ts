@@ -10,10 +10,10 @@ import { EscalateListener } from "./listener.ts";
 import { ESCALATE_SOCKET_VARIABLE } from "./protocol.ts";
 
 /**
- * The number that the escalate socket has in Bash: out of the way of scripts (which use one digit, or 10 and up for `{name}>`) and of
- * Bash itself (63 and down for process substitution, 255 and down for its own).
+ * The number that the escalate socket has in Bash: out of the way of scripts (one digit, round ones such as 200 for flock(1), 10 and up for
+ * `{name}>`) and of Bash itself (63 and down for process substitution, 255 and down for its own).
  */
-const SOCKET_NUMBER = 200;
+const SOCKET_NUMBER = 187;
 
 export class BashInterceptor implements Interceptor {
   readonly name = "bash";

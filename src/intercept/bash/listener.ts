@@ -3,7 +3,8 @@
  * serves each to its end, all at once on the event loop.
  *
  * Anyone inside the sandbox can speak on that socket. So: a session that breaks the protocol ends with all that it sent closed, and no
- * other notices; no more than a bounded number is open; what a request claims of its folder must be what the kernel says. A helper
+ * other notices; no more than a bounded number is open; descriptors are taken of one program at a time, and of nobody who was not told to
+ * send them; what a request claims of its folder must be what the kernel says. A helper
  * that dies takes its escalated child along.
  */
 import { isAbsolute } from "node:path";
@@ -24,21 +25,21 @@ import { Channel } from "../../wire/channel.ts";
 import { WireError } from "../../wire/codec.ts";
 import type { Message } from "../../wire/inbox.ts";
 import { complain } from "../complain.ts";
+import { Turns } from "../turns.ts";
 import { type Answer, type EscalateRequest, encodeAnswer, encodeResult, MAX_FDS, parseFds, parseRequest, parseSignal } from "./protocol.ts";
 
 /** Sessions of one call that are open at once; further helpers wait in the socket. */
 const MAX_SESSIONS = 256;
 /** Descriptors that one exec may pass on: a program's usual limit is 1024. */
 const MOST_PASSED = 250;
-/** Those that all sessions of one call have sent and that no program was started with yet. */
-const MAX_WAITING = 2048;
 
 export class EscalateListener implements AsyncDisposable {
   readonly #socket: OwnedFd;
   readonly #gate: Gate;
   readonly #closing = new AbortController();
   readonly #sessions = new Set<Promise<void>>();
-  readonly #waiting: Waiting = { count: 0 };
+  /** Of sending descriptors. */
+  readonly #turns = new Turns();
   readonly #accepting: Promise<void>;
 
   /** Takes over the server's end of the datagram pair and starts to serve. */
@@ -75,7 +76,7 @@ export class EscalateListener implements AsyncDisposable {
   }
 
   #serve(socket: OwnedFd): void {
-    const session = new EscalateSession(socket, this.#gate, this.#closing.signal, this.#waiting).run();
+    const session = new EscalateSession(socket, this.#gate, this.#closing.signal, this.#turns).run();
     this.#sessions.add(session);
     void session.finally(() => this.#sessions.delete(session));
   }
@@ -88,24 +89,19 @@ export class EscalateListener implements AsyncDisposable {
   }
 }
 
-/** Descriptors that the sessions of one call hold for programs that are to be started. */
-interface Waiting {
-  count: number;
-}
-
 class EscalateSession {
   readonly #pid: number | undefined;
   readonly #channel: Channel;
   readonly #gate: Gate;
   readonly #signal: AbortSignal;
-  readonly #waiting: Waiting;
+  readonly #turns: Turns;
 
-  constructor(socket: OwnedFd, gate: Gate, signal: AbortSignal, waiting: Waiting) {
+  constructor(socket: OwnedFd, gate: Gate, signal: AbortSignal, turns: Turns) {
     this.#pid = peerPid(socket.fd);
-    this.#channel = new Channel(socket, { maxFds: MAX_FDS, foreign: true });
+    this.#channel = new Channel(socket, { maxFds: 0, foreign: true });
     this.#gate = gate;
     this.#signal = signal;
-    this.#waiting = waiting;
+    this.#turns = turns;
   }
 
   /** Serves the session to its end; never rejects. */
@@ -134,8 +130,15 @@ class EscalateSession {
     if (decision.kind !== "escalate") {
       return this.#answer(decision.kind === "run" ? { kind: "run" } : { kind: "deny", reason: decision.reason });
     }
-    await this.#answer({ kind: "escalate" });
-    await this.#escalate(request, decision, next, claim.ours);
+    const turn = this.#turns.take();
+    try {
+      await turn.begins;
+      this.#channel.allowDescriptors(MAX_FDS);
+      await this.#answer({ kind: "escalate" });
+      await this.#escalate(request, decision, next, claim.ours, turn.end);
+    } finally {
+      turn.end();
+    }
   }
 
   /** The request with what the kernel knows in place of what the peer says; a text is why it cannot be believed. */
@@ -161,15 +164,17 @@ class EscalateSession {
       : "the working directory is not absolute";
   }
 
-  async #escalate(request: ExecRequest, decision: Escalation, next: Next, ours: boolean): Promise<void> {
+  async #escalate(request: ExecRequest, decision: Escalation, next: Next, ours: boolean, taken: () => void): Promise<void> {
     const passed: Passed[] = [];
     try {
       const tooMany = await this.#descriptors(next, passed, ours);
+      if (tooMany === undefined) this.#channel.allowDescriptors(0);
       const child = await this.#gate.escalate(request, decision, () => {
         if (tooMany !== undefined) throw new Error(tooMany);
-        return { fds: passed.map(({ owned, to }) => ({ from: owned.fd, to })), sent: () => this.#letGo(passed, "keep stderr") };
+        return { fds: passed.map(({ owned, to }) => ({ from: owned.fd, to })), sent: () => letGo(passed, "keep stderr") };
       });
-      this.#letGo(passed);
+      letGo(passed);
+      taken();
       void this.#forward(next, child);
       await this.#channel.send(encodeResult(await child.status), [], this.#signal);
     } catch (error) {
@@ -182,17 +187,8 @@ class EscalateSession {
         await this.#channel.send(encodeResult(1), [], this.#signal);
       } else throw error;
     } finally {
-      this.#letGo(passed);
+      letGo(passed);
     }
-  }
-
-  /** @param keep what is needed to say why the program cannot be started */
-  #letGo(passed: Passed[], keep?: "keep stderr"): void {
-    const kept = passed.filter(({ to }) => keep !== undefined && to === STDERR);
-    const closed = passed.filter((one) => !kept.includes(one));
-    passed.splice(0, passed.length, ...kept);
-    this.#waiting.count -= closed.length;
-    closeAll(closed.map(({ owned }) => owned));
   }
 
   /** @returns why they are too many, for people: then no more of them are taken */
@@ -202,10 +198,8 @@ class EscalateSession {
       if (message === undefined) throw new WireError("the helper left before it sent its descriptors");
       const { numbers, more } = partOf(message);
       passed.push(...message.fds.map((owned, i) => ({ owned, to: numbers[i] ?? 0 })));
-      this.#waiting.count += message.fds.length;
       if (new Set(passed.map(({ to }) => to)).size !== passed.length) throw new WireError("two descriptors for one number");
       if (passed.length > MOST_PASSED) return `the caller passes on more than ${MOST_PASSED} open files`;
-      if (this.#waiting.count > MAX_WAITING) return `the programs that wait to be started pass on more than ${MAX_WAITING} open files`;
       if (!more || !ours) return undefined;
     }
   }
@@ -242,6 +236,14 @@ function partOf({ value, fds }: Message): ReturnType<typeof parseFds> {
     closeAll(fds);
     throw error;
   }
+}
+
+/** @param keep what is needed to say why the program cannot be started */
+function letGo(passed: Passed[], keep?: "keep stderr"): void {
+  const kept = passed.filter(({ to }) => keep !== undefined && to === STDERR);
+  const closed = passed.filter((one) => !kept.includes(one));
+  passed.splice(0, passed.length, ...kept);
+  closeAll(closed.map(({ owned }) => owned));
 }
 
 /** Says something where the caller's errors go. */

@@ -12,6 +12,7 @@ import type { EscalatedChild, Escalation, Gate } from "../../gate/gate.ts";
 import type { ExecRequest } from "../../gate/request.ts";
 import { type LauncherProcess, SpawnRefused, type Supervision } from "../../launcher/launcher-process.ts";
 import type { Interception, Interceptor } from "../interceptor.ts";
+import { Turns } from "../turns.ts";
 import type { Caller, Passed } from "./caller.ts";
 import type { Note, Outcome, SessionConfig } from "./protocol.ts";
 import { type Attachment, type ListenerTerms, type SessionHooks, Supervisor } from "./supervisor.ts";
@@ -153,8 +154,8 @@ class SeccompInterception implements Interception {
   readonly #closing = new AbortController();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #failed = Promise.withResolvers<Error>();
-  /** Settles once whoever is before the next has let go of its descriptors. */
-  #turn: Promise<void> = Promise.resolve();
+  /** Of holding a program's descriptors. */
+  readonly #turns = new Turns();
 
   constructor(gate: Gate, supervision: LauncherSupervision, onEnd: () => void) {
     this.#gate = gate;
@@ -209,17 +210,15 @@ class SeccompInterception implements Interception {
    * however many ask hold no more than one.
    */
   async #escalate(request: ExecRequest, decision: Escalation, caller: Caller, signal: AbortSignal): Promise<EscalatedChild> {
-    const turn = this.#turn;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#turn = promise;
+    const turn = this.#turns.take();
     const passed: Passed[] = [];
     const letGo = () => {
       closeAll(passed.splice(0).map(({ from }) => from));
-      resolve();
+      turn.end();
     };
     try {
       return await this.#gate.escalate(request, decision, async () => {
-        await turn;
+        await turn.begins;
         signal.throwIfAborted();
         passed.push(...(await caller.descriptors(signal)));
         return { fds: passed.map(({ from, to }) => ({ from: from.fd, to })), sent: letGo };

@@ -25,7 +25,9 @@ test("all open descriptors come along: process substitution and numbers of the s
   expect((await t.run("exec 7<<<seven 19>&1; bash -c 'cat <&7; echo nineteen >&19'")).output).toBe("seven\nnineteen\n");
   const many = await t.run("for i in $(seq 30 70); do eval \"exec $i</dev/null\"; done; sh -c 'echo /proc/self/fd/*'");
   expect(many.output).toContain("/proc/self/fd/70");
-  expect(many.output).not.toContain("/proc/self/fd/200");
+  expect(many.output).not.toContain("/proc/self/fd/187"); // which is the way to the server
+  const locked = await t.run("exec 200>/dev/null; flock -n 200 && sh -c 'echo locked' && (flock -n 201 && sh -c 'echo too') 201</etc/passwd");
+  expect(locked.output).toBe("locked\ntoo\n");
 });
 
 test("a denial is told to the caller and the result", async () => {
