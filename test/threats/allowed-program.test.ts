@@ -124,22 +124,22 @@ describe.each([...INTERCEPTORS])("%s", (interceptor) => {
     expect(rest).toEqual(["box fetch", "applet list", `${g.bin}/box fetch`, expect.stringMatching(/\/bin\/applet list$/)]);
   });
 
-  test("in a folder swapped while it is checked, thousands of times, the attacker's program never runs outside", async () => {
+  test("in a folder swapped all the time while it is checked the attacker's program never runs outside", async () => {
     using g = new Grounds(RULES);
     prepare(g);
+    const execs = interceptor === "seccomp" ? 1000 : 100;
     // `way` is by turns the folder of the real program, the attacker's, and a folder in the place of a link.
     const swaps = `
       my $n = 0;
-      while ($n < 10000) {
+      $SIG{TERM} = sub { print "swapped $n\n"; exit };
+      while (1) {
         symlink "${g.bin}", "t"; rename "t", "way"; symlink "planted", "t"; rename "t", "way";
         $n += 2;
-      }
-      print "swapped $n\\n"`;
-    const command = `ln -s planted way; perl -e '${swaps}' & n=0; while kill -0 $! 2>/dev/null; do way/tool $((n++)) 2>/dev/null; done; echo execs $n; tool after`;
+      }`;
+    const command = `ln -s planted way; perl -e '${swaps}' & n=0; while ((n < ${execs})); do way/tool $((n++)) 2>/dev/null; done; kill $!; wait $!; tool after`;
     const result = await g.exec(command, { interceptor });
     expect(g.mark("evil")).toBeUndefined();
-    expect(result.output).toContain("swapped 10000\n");
-    expect(Number(/execs (\d+)/.exec(result.output)?.[1])).toBeGreaterThan(2);
+    expect(Number(/swapped (\d+)/.exec(result.output)?.[1])).toBeGreaterThan(execs);
     expect(g.mark("real")).toBe("after\n"); // the way to it led through the workspace, whatever was there
     expect(result.escalated).toHaveLength(1);
   }, 240_000);

@@ -26,7 +26,9 @@ test("all open descriptors come along: process substitution and numbers of the s
   const many = await t.run("for i in $(seq 30 70); do eval \"exec $i</dev/null\"; done; sh -c 'echo /proc/self/fd/*'");
   expect(many.output).toContain("/proc/self/fd/70");
   expect(many.output).not.toContain("/proc/self/fd/187"); // which is the way to the server
-  const locked = await t.run("exec 200>/dev/null; flock -n 200 && sh -c 'echo locked' && (flock -n 201 && sh -c 'echo too') 201</etc/passwd");
+  const locked = await t.run(
+    "exec 200>/dev/null; flock -n 200 && sh -c 'echo locked' && (flock -n 201 && sh -c 'echo too') 201</etc/passwd",
+  );
   expect(locked.output).toBe("locked\ntoo\n");
 });
 

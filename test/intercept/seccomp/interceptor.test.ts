@@ -1,13 +1,21 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { exitStatus } from "../../../ffi/process.ts";
 import { openNull } from "../../../ffi/small-files.ts";
+import type { Decision } from "../../../src/gate/decision.ts";
 import type { Gate } from "../../../src/gate/gate.ts";
 import { SeccompInterceptor } from "../../../src/intercept/seccomp/interceptor.ts";
 import type { SessionConfig } from "../../../src/intercept/seccomp/protocol.ts";
 import { type LauncherOptions, LauncherProcess } from "../../../src/launcher/launcher-process.ts";
 import { LauncherPool } from "../../../src/launcher/pool.ts";
 import { parseRules } from "../../../src/policy/parse-rules.ts";
+import { machine } from "../../../src/sandbox/machine-probe.ts";
+import type { SandboxState } from "../../../src/sandbox/state.ts";
+import { planInput } from "../../../src/sandbox/surroundings.ts";
+import { Enclosure } from "../../../src/shell/enclosure.ts";
+import { Shell } from "../../../src/shell/shell.ts";
 import { LAUNCHER } from "../../support/launcher.ts";
 
 const config = (rules: string): SessionConfig => ({ rules: parseRules("test.rules", rules).plain(), verify: false, observe: false });
@@ -26,17 +34,17 @@ test("no call runs on a launcher that does not notify of execs while there is a 
 /** Supervised launchers, and a way to have the supervisor's thread fail: rules that are none. */
 class Breakable implements Disposable {
   #config = FORBIDDING;
-  readonly #interceptor = new SeccompInterceptor("/bin/bash", () => this.#config);
+  readonly interceptor = new SeccompInterceptor("/bin/bash", () => this.#config);
   readonly options: LauncherOptions = {
     ...LAUNCHER,
     filter: { notifyExec: true, confine: false, network: "on" },
-    supervise: this.#interceptor.supervise.bind(this.#interceptor),
+    supervise: this.interceptor.supervise.bind(this.interceptor),
   };
   readonly pool = new LauncherPool(this.options);
 
   break(): void {
     this.#config = { ...FORBIDDING, rules: { ...FORBIDDING.rules, prefixRules: [null as never] } };
-    this.#interceptor.reconfigure();
+    this.interceptor.reconfigure();
     this.#config = FORBIDDING;
   }
 
@@ -46,7 +54,7 @@ class Breakable implements Disposable {
     using nothing = openNull();
     try {
       const gate = { noteSettled: () => {} } as Partial<Gate> as Gate;
-      await using interception = this.#interceptor.begin(gate, lease.launcher);
+      await using interception = this.interceptor.begin(gate, lease.launcher);
       const argv = ["bash", "-c", script];
       interception.starting("/bin/bash", argv);
       const fds = [0, 1, 2].map((to) => ({ from: nothing.fd, to }));
@@ -62,7 +70,7 @@ class Breakable implements Disposable {
 
   [Symbol.dispose](): void {
     this.pool[Symbol.dispose]();
-    this.#interceptor[Symbol.dispose]();
+    this.interceptor[Symbol.dispose]();
   }
 }
 
@@ -79,6 +87,28 @@ test("when the supervisor's thread fails, so do the calls that run, and the next
   for (let i = 0; i < 3; i++) expect(await supervised.call("id; exit $((10 + $?))")).toBe(11);
   expect([idle.launcher.alive, used.launcher.alive]).toEqual([false, false]);
 });
+
+test("a shell call that runs then ends with an error that says so", async () => {
+  using supervised = new Breakable();
+  const folder = mkdtempSync(join(tmpdir(), "execgate-broken-"));
+  const state: SandboxState = { policy: { type: "danger-full-access" }, cwd: "/", origin: "flags" };
+  using enclosure = new Enclosure({
+    ...supervised.options,
+    input: planInput(state, await machine(), { protectGit: false, protect: [], own: [] }, {}, false),
+    stateFolder: folder,
+    supervise: supervised.options.supervise,
+    notifyExec: true,
+  });
+  const decider = { decide: (): Decision => ({ kind: "run" }) };
+  const shell = new Shell({ interceptor: supervised.interceptor, decider, outside: supervised.pool, env: { PATH: "/usr/bin:/bin" } });
+  const mark = join(folder, "begun");
+  const call = { command: `touch ${mark}; sleep 60`, workdir: "/", timeoutMs: 50_000, login: false };
+  const failure = shell.run(call, enclosure).then(String, String);
+  while (!existsSync(mark)) await Bun.sleep(5);
+  supervised.break();
+  expect(await failure).toMatch(/execs could no longer be checked, so none was let through: the supervisor failed/);
+  rmSync(folder, { recursive: true });
+}, 40_000);
 
 test("a launcher is buried though the supervisor's thread has ended and nobody has been told", async () => {
   using supervised = new Breakable();

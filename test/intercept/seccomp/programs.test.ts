@@ -103,6 +103,7 @@ const WAYS: Record<string, string> = {
   env: "env $P x",
   "env -i": "env -i $P x",
   "sh -c": 'sh -c "$P x"',
+  "unset hook variables": "unset EXEC_WRAPPER BASH_EXEC_WRAPPER CODEX_ESCALATE_SOCKET; $P x",
   xargs: "echo x | xargs $P",
   "find -exec": "find $T -maxdepth 0 -exec $P x ';'",
   "find -execdir": "find $T -maxdepth 0 -execdir $P x ';'",
