@@ -6,12 +6,12 @@ export class Turns {
     const begins = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
-    return { begins, end: resolve };
+    return { begins, end: () => void begins.then(resolve) };
   }
 }
 
 export interface Turn {
   readonly begins: Promise<void>;
-  /** More than once is once. */
+  /** More than once is once; before it has begun, it ends as soon as it would have begun. */
   readonly end: () => void;
 }
