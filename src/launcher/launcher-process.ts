@@ -73,6 +73,8 @@ export interface Supervision extends Disposable {
   readonly over: boolean;
   /** The next exec of exactly this is the server's own and runs without being judged. */
   admit(file: string, argv: readonly string[]): void;
+  /** Resolves once the call has been told of every exec so far. */
+  flush(): Promise<void>;
 }
 
 export class LauncherProcess implements Disposable {

@@ -74,6 +74,7 @@ export class LauncherPool implements Disposable {
   async #release(launcher: LauncherProcess, generation: number): Promise<number> {
     try {
       const killed = await launcher.sweep();
+      await launcher.supervision?.flush(); // the next call must not be told of this one's execs
       if (generation === this.#generation && !this.#closed && launcher.fit) this.#keep(launcher);
       else launcher[Symbol.dispose]();
       return killed;

@@ -93,6 +93,29 @@ test("a pool lends each launcher to one call at a time, and none of an older pla
   await fresh.release();
 });
 
+test("a launcher is lent again once the call before has been told of all its execs", async () => {
+  const told = Promise.withResolvers<void>();
+  const filter = { notifyExec: true, confine: false, network: "on" } as const;
+  using pool = new LauncherPool({
+    ...LAUNCHER,
+    filter,
+    supervise: (listener) => {
+      const owned = listener.move(); // nothing is executed
+      return { over: false, admit() {}, flush: () => told.promise, [Symbol.dispose]: () => owned.close() };
+    },
+  });
+  const one = await pool.lease();
+  const ends = one.release();
+  await Bun.sleep(50);
+  const other = await pool.lease();
+  expect(other.launcher).not.toBe(one.launcher);
+  told.resolve();
+  await ends;
+  const again = await pool.lease();
+  expect(again.launcher).toBe(one.launcher);
+  await Promise.all([again.release(), other.release()]);
+});
+
 test("a pool keeps sixteen idle launchers at most", async () => {
   using pool = new LauncherPool(LAUNCHER);
   const leases = await Promise.all(Array.from({ length: 18 }, () => pool.lease()));

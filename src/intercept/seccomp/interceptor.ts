@@ -109,7 +109,6 @@ class LauncherSupervision implements Supervision {
     this.#call?.fail(why);
   }
 
-  /** Resolves once the call has been told of every exec so far. */
   async flush(): Promise<void> {
     if (this.#judges) await this.#attachment?.flush();
   }
@@ -231,7 +230,6 @@ class SeccompInterception implements Interception {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(ENDED);
     await Promise.allSettled(this.#pending);
-    await this.#supervision.flush(); // the next call of the launcher must not be told of this one's execs
     this.#onEnd();
   }
 }
