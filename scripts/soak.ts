@@ -36,14 +36,16 @@ interface Kind {
   readonly command: string;
   readonly timeoutMs?: number;
   readonly cancelMs?: number;
+  /** How many execs are refused: neither fewer, nor another call's besides. */
+  readonly denials?: number;
   readonly right: (result: Awaited<ReturnType<typeof client.shell>>) => boolean;
 }
 
 const KINDS: Readonly<Record<string, Kind>> = {
   plain: { command: "echo $((6 * 7)); /bin/true", right: ({ output }) => output === "42\n" },
   escalated: { command: "uname -s; uname -m", right: ({ escalated, exit_code }) => escalated.length === 2 && exit_code === 0 },
-  denied: { command: "sh -c id; env id; true", right: ({ denied }) => denied.length === 2 },
-  unasked: { command: "whoami", right: ({ denied }) => denied.length === 1 },
+  denied: { command: "sh -c id; env id; true", denials: 2, right: ({ exit_code }) => exit_code === 0 },
+  unasked: { command: "whoami", denials: 1, right: ({ exit_code }) => exit_code === 1 },
   "timed out": { command: "trap '' TERM; sleep 60", timeoutMs: 150, right: ({ timed_out }) => timed_out },
   cancelled: { command: "setsid sleep 60 & uname -s; sleep 60", cancelMs: 120, right: () => false },
   "big output": { command: "head -c 20000000 /dev/zero | tr '\\0' x", right: ({ truncated }) => truncated > 10_000_000 },
@@ -65,7 +67,8 @@ async function runOne(name: string, kind: Kind): Promise<void> {
   try {
     const args = { command: kind.command, workdir: folder, login: false, timeout_ms: kind.timeoutMs ?? 60_000 };
     const result = await client.shell(args, { signal: cancel.signal, timeout: 90_000 });
-    if (!kind.right(result)) problem = JSON.stringify({ ...result, output: result.output.slice(0, 200) });
+    if (!kind.right(result) || result.denied.length !== (kind.denials ?? 0))
+      problem = JSON.stringify({ ...result, output: result.output.slice(0, 200) });
   } catch (error) {
     if (!cancel.signal.aborted) problem = String(error);
   } finally {
