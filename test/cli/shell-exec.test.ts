@@ -130,5 +130,5 @@ test("the helper without a server refuses", () => {
   expect(execgate(["/bin/echo", "echo", "hi"]).err).toStartWith("Execution denied: ");
   const byHand = `CODEX_ESCALATE_SOCKET=1 ${BINARY} escalate /bin/echo echo hi >/dev/null`;
   const err = Bun.spawnSync(["sh", "-c", byHand], { env: { HOME } }).stderr.toString();
-  expect(err).toContain("descriptor 1 leads to no server. This is the escalate helper");
+  expect(err).toContain("descriptor 1 leads to no server: has a script used this number itself? This is the escalate helper");
 });

@@ -52,7 +52,7 @@ test("many messages under garbage collection arrive as they were, and no descrip
     expect(received.fds.length).toBe(count);
     closeAll(received.fds);
   }
-  expect(open()).toBe(before);
+  expect(open()).toBeLessThanOrEqual(before); // the collector may close what another test has left
   closeAll([a, b, nothing]);
 });
 
