@@ -47,7 +47,7 @@ test("a peer that breaks the protocol is refused, leaks nothing, and does not di
 
 test("descriptors are taken of one program at a time, and of nobody who was not told to send them", async () => {
   using t = testShell(escalating("id"));
-  expect((await t.run(speak("one after the other"))).output).toMatch(/^\{"action":"Escalate".*\} again \{"action":"Escalate".*\}$/m);
+  expect((await t.run(speak("one after the other"))).output).toBe("19 waited for one\n");
   const before = readdirSync("/proc/self/fd").length;
   let most = 0;
   const looks = setInterval(() => {
