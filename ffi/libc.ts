@@ -35,11 +35,11 @@ const { path: PATH, location } = openLibc();
 /** A 64-bit integer that arrives as a number where it fits one exactly. */
 export const i64 = FFIType.i64_fast;
 
-/**
- * Parameters before the variadic ones, and arguments for them. On Apple arm64 variadic arguments are on the stack (Apple, "Writing ARM64
- * code for Apple platforms"), where a fixed one is only once the eight registers are taken: two named ones, and these.
- */
 const APPLE_ARM64 = DARWIN && process.arch === "arm64";
+/**
+ * Parameters between two named ones and a variadic one, and arguments for them. On Apple arm64 variadic arguments are on the stack (Apple,
+ * "Writing ARM64 code for Apple platforms"), where a fixed one is only once the eight registers are taken.
+ */
 export const TO_THE_STACK: (typeof i64)[] = APPLE_ARM64 ? Array(6).fill(i64) : [];
 export const REGISTERS_FULL: number[] = TO_THE_STACK.map(() => 0);
 

@@ -4,8 +4,7 @@
  *
  * Anyone inside the sandbox can speak on that socket. So: a session that breaks the protocol ends with all that it sent closed, and no
  * other notices; no more than a bounded number is open; descriptors are taken of one program at a time, and of nobody who was not told to
- * send them; what a request claims of its folder must be what the kernel says. A helper
- * that dies takes its escalated child along.
+ * send them; what a request claims of its folder must be what the kernel says. A helper that dies takes its escalated child along.
  */
 import { isAbsolute } from "node:path";
 import { closeAll, type OwnedFd, STDERR } from "../../../ffi/fd.ts";

@@ -38,7 +38,8 @@ export function standIn({ stream, socket, ours, descriptors }: Escalated): Promi
   try {
     for (const { message, fds } of encodeFds(passed)) channel.send(message, fds.map(asFd));
   } catch (error) {
-    if (!(error instanceof SystemError && error.errno === ERRNO.EPIPE)) throw error; // else they are too many for the server, which has answered
+    const closed = error instanceof SystemError && (error.errno === ERRNO.EPIPE || error.errno === ERRNO.ECONNRESET);
+    if (!closed) throw error; // else they are too many for the server, which has answered
   }
   return awaitResult(stream);
 }
